@@ -1,0 +1,35 @@
+# Every target works from a fresh clone: `make test` runs what CI runs, `make demo` shows the whole thing.
+VENV ?= .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+export PIP_CONSTRAINT := $(CURDIR)/deploy/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export HF_HUB_OFFLINE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv serve lint test demo bench clean
+
+help:  ## Show these targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+venv: $(STAMP)  ## Make .venv with everything in it
+
+$(STAMP): pyproject.toml deploy/constraints.txt
+	test -x $(PY) || python3 -m venv $(VENV)
+	$(PY) -m pip install --quiet --editable '.[service,async,polar,sam2,train,dev]'
+	touch $@
+
+serve: venv  ## Start the service on http://127.0.0.1:8080
+	$(VENV)/bin/reward-service serve
+
+lint: venv  ## Format, lint, types, import contracts
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+test: lint  ## Everything that CI runs
+	$(PY) -m pytest
+
+clean:  ## Remove what was built
+	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

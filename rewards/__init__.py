@@ -1,0 +1,1 @@
+"""What is computed: rewards and advantages, as pure functions."""

@@ -1,0 +1,88 @@
+"""What can go wrong while scoring, split by what the caller should do.
+
+RewardError
+├── BadRequest            fix the request
+│   ├── UnknownKind       no kind of that name or alias
+│   ├── UnknownSpec       no spec of that name
+│   ├── BadSpec           a spec file that cannot be used
+│   └── MissingInput      the kind needs a field that the item does not have
+├── BadTruth              fix the dataset: this item's ground truth cannot be read
+└── ScorerUnavailable     try again: the scorer, not the answer, is in trouble
+    ├── ModelFailed       a model server or a device did not answer, or not with a score
+    ├── OutOfTime         the deadline came first
+    └── WorkerDied        the process that scored this item was lost
+"""
+
+from typing import ClassVar
+
+
+class RewardError(Exception):
+    """Base of every error this package raises.
+
+    `code` is stable and machine-readable; `retryable` says whether the same item may fare
+    better a second time.
+    """
+
+    code: ClassVar[str] = "reward_error"
+    retryable: ClassVar[bool] = False
+
+
+class BadRequest(RewardError):
+    """The caller asked for something that does not exist or is incomplete."""
+
+    code = "bad_request"
+
+
+class UnknownKind(BadRequest):
+    """No reward kind answers to the given name."""
+
+    code = "unknown_kind"
+
+
+class UnknownSpec(BadRequest):
+    """No spec has the given name."""
+
+    code = "unknown_spec"
+
+
+class BadSpec(BadRequest):
+    """A spec names an unknown constant or gives one a value it cannot have."""
+
+    code = "bad_spec"
+
+
+class MissingInput(BadRequest):
+    """The kind needs a field (a prompt, an image) that the item does not carry."""
+
+    code = "missing_input"
+
+
+class BadTruth(RewardError):
+    """The ground truth cannot be read, so no answer can be judged against it."""
+
+    code = "bad_ground_truth"
+
+
+class ScorerUnavailable(RewardError):
+    """The machine is in trouble; the answer has not been judged."""
+
+    code = "scorer_unavailable"
+    retryable = True
+
+
+class ModelFailed(ScorerUnavailable):
+    """A reward model did not answer, or answered with something that is no score."""
+
+    code = "model_failed"
+
+
+class OutOfTime(ScorerUnavailable):
+    """The deadline passed before the item was scored."""
+
+    code = "deadline_exceeded"
+
+
+class WorkerDied(ScorerUnavailable):
+    """The process that scored this item was lost."""
+
+    code = "worker_died"

@@ -1,0 +1,61 @@
+"""What is said of one answer: a judgement of its accuracy, and the reward made of it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from rewards.errors import RewardError
+
+RULE = "rule"
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How accurate an answer is, and how that came about.
+
+    `value` is finite and not negative; most kinds stay in [0, 1], the paper's sums reach 4.
+    `parts` names the quantities it was made of; `reason` says why an answer missed.
+
+    >>> Score.miss("no number in it")
+    Score(value=0.0, parts={}, reason='no number in it', scorer='rule')
+    """
+
+    value: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+    reason: str | None = None
+    scorer: str = RULE
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and self.value >= 0.0):
+            raise ValueError(f"expected a finite score of at least 0, got {self.value!r}")
+
+    @classmethod
+    def miss(cls, reason: str) -> Self:
+        """The answer earns nothing, and here is why."""
+        return cls(0.0, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """An item with a verdict: the reward a trainer uses and the parts it was combined from."""
+
+    reward: float
+    accuracy: float
+    format: float
+    structure: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+    reason: str | None = None
+    scorer: str = RULE
+
+
+@dataclass(frozen=True, slots=True)
+class Unscored:
+    """An item without a verdict, which a trainer must skip and never read as 0."""
+
+    format: float
+    structure: float
+    error: RewardError
+
+
+Verdict = Scored | Unscored

@@ -1,0 +1,1 @@
+"""The HTTP service: engine, state and wire."""

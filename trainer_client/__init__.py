@@ -1,0 +1,1 @@
+"""What a training job installs: client, adapters, and a GRPO loop."""
