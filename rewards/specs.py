@@ -158,7 +158,7 @@ def read_spec(toml: str, specs: Mapping[str, Spec] = BUILT_IN) -> Spec:
     if overrides.get("name", base.name) in BUILT_IN:
         raise BadSpec(f"expected a `name` of its own; {', '.join(BUILT_IN)} are built in")
     floats = {field.name for field in fields(Spec) if field.type is float}
-    widened = {
+    widened: dict[str, Any] = {
         key: float(value) if key in floats and type(value) is int else value
         for key, value in overrides.items()
     }
