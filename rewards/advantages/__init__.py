@@ -1,0 +1,1 @@
+"""Advantage estimators: state in, new state out."""

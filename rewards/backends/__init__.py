@@ -1,0 +1,1 @@
+"""Models behind the ports; heavy imports live here only."""

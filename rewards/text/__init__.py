@@ -1,0 +1,1 @@
+"""Hostile text in; a typed value, or why not, out."""

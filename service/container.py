@@ -1,0 +1,1 @@
+"""The ready parts of a running service."""

@@ -1,0 +1,1 @@
+"""Admission, batching, isolation, scoring."""

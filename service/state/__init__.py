@@ -1,0 +1,1 @@
+"""Durable run state, never applied twice."""
