@@ -1,1 +1,37 @@
-"""The format reward."""
+"""The format reward: does the response think first and then answer?"""
+
+from dataclasses import dataclass
+
+from rewards.specs import Spec
+from rewards.text.tags import extract_answer, is_enveloped, tighten, tighten_tags
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A response taken apart.
+
+    `enveloped` is the tag rule; `judged` is the text whose accuracy counts, None when the
+    response holds no answer to judge.
+    """
+
+    enveloped: bool
+    judged: str | None
+
+
+def open_envelope(response: str, spec: Spec) -> Envelope:
+    """Take a response apart by the tag rule of `spec`.
+
+    Released: tags are tightened in the whole response, and without an answer block, or with an
+    empty one, the whole response is judged. Paper: only an answer block is.
+
+    >>> from rewards.specs import ONETHINKER_PAPER, ONETHINKER_RELEASED
+    >>> open_envelope("<think>a</think><answer> B </answer>", ONETHINKER_PAPER)
+    Envelope(enveloped=True, judged='B')
+    >>> open_envelope("B", ONETHINKER_RELEASED), open_envelope("B", ONETHINKER_PAPER)
+    (Envelope(enveloped=False, judged='B'), Envelope(enveloped=False, judged=None))
+    """
+    if spec.tags == "paper":
+        text = tighten_tags(response)
+        return Envelope(is_enveloped(text), extract_answer(text))
+    text = tighten(response)
+    return Envelope(is_enveloped(text), extract_answer(text) or text.strip())
