@@ -17,16 +17,11 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """An output to be compared with a reference, both being answers to one prompt.
-
-    `group` names the rollouts that share prompt and reference; it is a hint for thrift and
-    never changes a score.
-    """
+    """An output to be compared with a reference, both being answers to one prompt."""
 
     prompt: str
     reference: str
     output: str
-    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +56,10 @@ class SimilarityModel(Protocol):
 
     def health(self) -> Health:
         """What is known now, without asking the model."""
+        ...
+
+    def usage(self) -> Mapping[str, float]:
+        """Totals since the start and levels now; `name/address` where each address has its own."""
         ...
 
     async def close(self) -> None:
