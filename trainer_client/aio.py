@@ -1,0 +1,205 @@
+"""The asynchronous client: aiohttp under the sans-I/O core."""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Self, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+import aiohttp
+
+from trainer_client.batching import cut, join
+from trainer_client.config import ClientConfig
+from trainer_client.exchange import Call, Lost, Patience, Reply, Send, Steps, exchange
+from trainer_client.protocol import (
+    INFO_CALL,
+    READY_PATH,
+    advantage_call,
+    reward_call,
+    rewind_call,
+    run_call,
+)
+from trainer_client.wire.advantages import AdvantageRequest, AdvantageResponse, Filter, Shard
+from trainer_client.wire.items import Item
+from trainer_client.wire.rewards import RewardResponse
+from trainer_client.wire.service import Info
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class Lease:
+    """A session of one event loop and the number of calls that use it."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+        self.users = 0
+
+
+class AsyncRewardClient:
+    """What `RewardClient` does, for event loops.
+
+    Calls that overlap share connections, and the last one closes them, so that nothing is left
+    behind when a loop ends and the next call runs in another. `async with` keeps them open
+    between calls. It may be shared by loops in several threads and pickles as its settings.
+    """
+
+    def __init__(self, where: ClientConfig | str | None = None) -> None:
+        self.config = ClientConfig.of(where)
+        self._leases: WeakKeyDictionary[asyncio.AbstractEventLoop, Lease] = WeakKeyDictionary()
+        self._kept = contextlib.AsyncExitStack()
+        self._info: Info | None = None
+
+    def __reduce__(self) -> tuple[type[Self], tuple[ClientConfig]]:
+        return type(self), (self.config,)
+
+    async def __aenter__(self) -> Self:
+        await self._kept.enter_async_context(self._session())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._kept.aclose()
+
+    async def reward(
+        self,
+        items: Sequence[Item | Mapping[str, Any]],
+        *,
+        spec: str | None = None,
+        run: str | None = None,
+        deadline_ms: int | None = None,
+    ) -> RewardResponse:
+        """Score a batch of any size; as `RewardClient.reward`."""
+        patience = Patience.start(self.config, deadline_ms)
+        if self._info is None:
+            self._info = await self._run(exchange(INFO_CALL, patience))
+        chunks = cut(items, self._info)
+        calls = [
+            reward_call(chunk, spec=spec, run=run, deadline_ms=deadline_ms) for chunk in chunks
+        ]
+        return join(chunks, await self._together(calls, patience))
+
+    async def advantage(  # noqa: PLR0913 - the fields of the wire contract, by name
+        self,
+        *,
+        run: str,
+        step: int,
+        rewards: Sequence[float | None],
+        groups: Sequence[str],
+        tasks: Sequence[str],
+        accuracy: Sequence[float | None] | None = None,
+        estimator: str = "ema_grpo",
+        spec: str | None = None,
+        filter: Filter | None = None,  # noqa: A002 - the wire's word
+        shard: Shard | None = None,
+    ) -> AdvantageResponse:
+        """Take one step of a run; as `RewardClient.advantage`."""
+        request = AdvantageRequest(
+            run=run,
+            step=step,
+            rewards=rewards,
+            groups=groups,
+            tasks=tasks,
+            accuracy=accuracy,
+            estimator=estimator,
+            spec=spec,
+            filter=filter,
+            shard=shard,
+        )
+        return await self._call(advantage_call(request))
+
+    async def rewind(self, run: str, step: int) -> Any:
+        """Put the run's state back to where it stood after `step`."""
+        return await self._call(rewind_call(run, step))
+
+    async def run(self, run: str) -> Any:
+        """Return what the service knows of a run."""
+        return await self._call(run_call(run))
+
+    async def info(self) -> Info:
+        """Return the service's limits, asked anew."""
+        self._info = await self._call(INFO_CALL)
+        return self._info
+
+    async def ready(self) -> bool:
+        """Whether the service says so now; one request, no retries, no error."""
+        async with self._session() as session:
+            send = Send("GET", READY_PATH, {}, None, self.config.connect_s)
+            reply = await self._send(session, send)
+        return isinstance(reply, Reply) and reply.status == 200  # noqa: PLR2004 - HTTP's OK
+
+    async def _call(self, call: Call[T]) -> T:
+        return await self._run(exchange(call, Patience.start(self.config)))
+
+    async def _together(self, calls: Sequence[Call[T]], patience: Patience) -> list[T]:
+        room = asyncio.Semaphore(self.config.concurrency)
+
+        async def one(call: Call[T]) -> T:
+            async with room:
+                return await self._run(exchange(call, patience))
+
+        tasks = [asyncio.ensure_future(one(call)) for call in calls]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, steps: Steps[T]) -> T:
+        answer: Reply | Lost | None = None
+        async with self._session() as session:
+            while True:
+                try:
+                    step = steps.send(answer)
+                except StopIteration as end:
+                    return cast(T, end.value)
+                answer = None
+                if isinstance(step, Send):
+                    answer = await self._send(session, step)
+                    continue
+                log.warning("%s; trying again in %.2f s", step.why, step.seconds)
+                await asyncio.sleep(step.seconds)
+
+    async def _send(self, session: aiohttp.ClientSession, send: Send) -> Reply | Lost:
+        connect_s = min(self.config.connect_s, send.timeout_s)
+        try:
+            async with session.request(
+                send.method,
+                self.config.url.rstrip("/") + send.path,
+                data=send.body,
+                headers=send.headers,
+                timeout=aiohttp.ClientTimeout(total=send.timeout_s, sock_connect=connect_s),
+                allow_redirects=False,
+            ) as response:
+                body = await response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            return Lost(f"{type(error).__name__}: {error}")
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status, headers, body)
+
+    @contextlib.asynccontextmanager
+    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
+        loop = asyncio.get_running_loop()
+        lease = self._leases.get(loop)
+        if lease is None:
+            lease = self._leases[loop] = Lease(_open(self.config))
+        lease.users += 1
+        try:
+            yield lease.session
+        finally:
+            lease.users -= 1
+            if not lease.users:
+                del self._leases[loop]
+                await lease.session.close()
+
+
+def _open(config: ClientConfig) -> aiohttp.ClientSession:
+    trusted = True if config.ca_file is None else ssl.create_default_context(cafile=config.ca_file)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=trusted),
+        headers=config.request_headers(),
+        trust_env=config.trust_env,
+    )

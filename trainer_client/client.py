@@ -1,0 +1,230 @@
+"""The synchronous client: urllib3 under the sans-I/O core."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import Any, Self, TypeVar, cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+
+from trainer_client.batching import cut, join
+from trainer_client.config import ClientConfig
+from trainer_client.errors import RewardUnavailable
+from trainer_client.exchange import Call, Lost, Patience, Reply, Send, Steps, exchange
+from trainer_client.protocol import (
+    INFO_CALL,
+    READY_PATH,
+    advantage_call,
+    reward_call,
+    rewind_call,
+    run_call,
+)
+from trainer_client.wire.advantages import AdvantageRequest, AdvantageResponse, Filter, Shard
+from trainer_client.wire.items import Item
+from trainer_client.wire.rewards import RewardResponse
+from trainer_client.wire.service import Info
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+PART_BYTES = 1 << 16
+KEPT_CONNECTIONS = 64
+
+
+class RewardClient:
+    """Rewards and advantages from a service, or `RewardUnavailable`.
+
+    Give it a URL, a `ClientConfig`, or nothing (then `REWARD_SERVICE_URL` is read). It connects
+    at its first call, may be shared by threads, survives a fork, and pickles as its settings.
+    """
+
+    def __init__(self, where: ClientConfig | str | None = None) -> None:
+        self.config = ClientConfig.of(where)
+        self._pool: urllib3.PoolManager | None = None
+        self._pid = 0
+        self._info: Info | None = None
+
+    def __reduce__(self) -> tuple[type[Self], tuple[ClientConfig]]:
+        return type(self), (self.config,)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close idle connections; a later call opens new ones."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.clear()
+
+    def reward(
+        self,
+        items: Sequence[Item | Mapping[str, Any]],
+        *,
+        spec: str | None = None,
+        run: str | None = None,
+        deadline_ms: int | None = None,
+    ) -> RewardResponse:
+        """Score a batch of any size; results stand in the order of the items.
+
+        Large batches travel in several requests at once, groups kept whole. Raises `BadCall`,
+        `RewardRefused` or `RewardUnavailable`; a single item that could not be scored is no
+        error but a result without a reward.
+        """
+        patience = Patience.start(self.config, deadline_ms)
+        if self._info is None:
+            self._info = self._run(exchange(INFO_CALL, patience))
+        chunks = cut(items, self._info)
+        calls = [
+            reward_call(chunk, spec=spec, run=run, deadline_ms=deadline_ms) for chunk in chunks
+        ]
+        return join(chunks, self._together(calls, patience))
+
+    def advantage(  # noqa: PLR0913 - the fields of the wire contract, by name
+        self,
+        *,
+        run: str,
+        step: int,
+        rewards: Sequence[float | None],
+        groups: Sequence[str],
+        tasks: Sequence[str],
+        accuracy: Sequence[float | None] | None = None,
+        estimator: str = "ema_grpo",
+        spec: str | None = None,
+        filter: Filter | None = None,  # noqa: A002 - the wire's word
+        shard: Shard | None = None,
+    ) -> AdvantageResponse:
+        """Take one step of a run: its advantages, once and only once however often it is sent.
+
+        Raises `StepRefused` if the run's state stands against it.
+        """
+        request = AdvantageRequest(
+            run=run,
+            step=step,
+            rewards=rewards,
+            groups=groups,
+            tasks=tasks,
+            accuracy=accuracy,
+            estimator=estimator,
+            spec=spec,
+            filter=filter,
+            shard=shard,
+        )
+        return self._call(advantage_call(request))
+
+    def rewind(self, run: str, step: int) -> Any:
+        """Put the run's state back to where it stood after `step`."""
+        return self._call(rewind_call(run, step))
+
+    def run(self, run: str) -> Any:
+        """Return what the service knows of a run."""
+        return self._call(run_call(run))
+
+    def info(self) -> Info:
+        """Return the service's limits, asked anew."""
+        self._info = self._call(INFO_CALL)
+        return self._info
+
+    def ready(self) -> bool:
+        """Whether the service says so now; one request, no retries, no error."""
+        reply = self._send(Send("GET", READY_PATH, {}, None, self.config.connect_s))
+        return isinstance(reply, Reply) and reply.status == 200  # noqa: PLR2004 - HTTP's OK
+
+    def _call(self, call: Call[T]) -> T:
+        return self._run(exchange(call, Patience.start(self.config)))
+
+    def _together(self, calls: Sequence[Call[T]], patience: Patience) -> list[T]:
+        if len(calls) == 1:
+            return [self._run(exchange(calls[0], patience))]
+        failed = threading.Event()
+        with ThreadPoolExecutor(min(self.config.concurrency, len(calls))) as pool:
+            futures = [pool.submit(self._run, exchange(call, patience), failed) for call in calls]
+            try:
+                first, _ = wait(futures, return_when=FIRST_EXCEPTION)
+                for future in first:
+                    future.result()
+            finally:
+                failed.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+            return [future.result() for future in futures]
+
+    def _run(self, steps: Steps[T], failed: threading.Event | None = None) -> T:
+        stop = failed or threading.Event()
+        answer: Reply | Lost | None = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                return cast(T, end.value)
+            answer = None
+            if isinstance(step, Send):
+                answer = self._send(step)
+                continue
+            log.warning("%s; trying again in %.2f s", step.why, step.seconds)
+            if stop.wait(step.seconds):
+                raise RewardUnavailable("another part of the batch failed")
+
+    def _send(self, send: Send) -> Reply | Lost:
+        ends_at = time.monotonic() + send.timeout_s
+        connect_s = min(self.config.connect_s, send.timeout_s)
+        try:
+            response = self._connections().request(
+                send.method,
+                self.config.url.rstrip("/") + send.path,
+                body=_parts(send.body),
+                headers={**self.config.request_headers(), **send.headers, **_length(send.body)},
+                timeout=urllib3.Timeout(connect=connect_s, read=send.timeout_s),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            body = _read_all(response, ends_at)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            return Lost(f"{type(error).__name__}: {error}")
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status, headers, body)
+
+    def _connections(self) -> urllib3.PoolManager:
+        # A forked child must not share sockets with its parent.
+        if self._pool is None or self._pid != os.getpid():
+            self._pool, self._pid = _open(self.config), os.getpid()
+        return self._pool
+
+
+def _open(config: ClientConfig) -> urllib3.PoolManager:
+    options: dict[str, Any] = {"maxsize": KEPT_CONNECTIONS, "ca_certs": config.ca_file}
+    parts = urlsplit(config.url)
+    proxy = getproxies().get(parts.scheme) if config.trust_env else None
+    if proxy is None or proxy_bypass(parts.netloc):
+        return urllib3.PoolManager(**options)
+    return urllib3.ProxyManager(proxy, **options)
+
+
+def _length(body: bytes | None) -> dict[str, str]:
+    return {} if body is None else {"Content-Length": str(len(body))}
+
+
+def _parts(body: bytes | None) -> Iterator[bytes] | None:
+    # Sent in one piece, a large body would have to pass within the connect timeout.
+    if body is None:
+        return None
+    return (body[at : at + PART_BYTES] for at in range(0, len(body), PART_BYTES))
+
+
+def _read_all(response: urllib3.BaseHTTPResponse, ends_at: float) -> bytes:
+    # The socket's timeout is for each read; an answer that drips must end as well.
+    parts = []
+    while part := response.read1(PART_BYTES):
+        parts.append(part)
+        if time.monotonic() > ends_at:
+            response.close()
+            raise TimeoutError("the answer did not end in time")
+    response.release_conn()
+    return b"".join(parts)

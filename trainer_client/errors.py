@@ -1,0 +1,64 @@
+"""What can go wrong on the way to a reward, split by what the caller should do.
+
+ClientError
+├── BadCall               fix the call: it cannot be put on the wire, and nothing was sent
+├── RewardRefused         fix the request: the service understood it and said no
+│   └── StepRefused       the run's state stands against it: another body, order or settings
+└── RewardUnavailable     try later: no answer within the budget, and none is made up
+    └── BadAnswer         something answered, but not with what the contract promises
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class ClientError(Exception):
+    """Base of every error this package raises."""
+
+
+class BadCall(ClientError):
+    """The arguments cannot be sent as they are; nothing left this machine."""
+
+
+class RewardRefused(ClientError):
+    """The service refused the whole request, and the same request will be refused again.
+
+    `status` is that of HTTP, `code` the service's stable name for the trouble, `problem` the
+    whole RFC 9457 document (empty if the refusal did not come from the service).
+    """
+
+    def __init__(
+        self, message: str, *, status: int, code: str, problem: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.problem = dict(problem or {})
+
+
+class StepRefused(RewardRefused):
+    """The run took this step with another body, is past it, or was pinned to other settings."""
+
+
+class RewardUnavailable(ClientError):
+    """No answer came within the budget. There is no reward to use, not even 0.
+
+    `attempts` counts the requests sent, `status` and `code` are those of the last answer, if any.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        attempts: int = 0,
+        status: int | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.attempts = attempts
+        self.status = status
+        self.code = code
+
+
+class BadAnswer(RewardUnavailable):
+    """The answer is not what the contract promises, so nothing in it may be used."""

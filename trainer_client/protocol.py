@@ -1,0 +1,54 @@
+"""The calls that the service answers: what each sends and how its answer is read."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from trainer_client.batching import Chunk
+from trainer_client.exchange import Call
+from trainer_client.wire.advantages import AdvantageRequest, AdvantageResponse
+from trainer_client.wire.rewards import RewardResponse
+from trainer_client.wire.service import Info
+from trainer_client.wire.text import decode
+
+READY_PATH = "/readyz"
+INFO_CALL: Call[Info] = Call("GET", "/info", Info.read)
+
+
+def reward_call(
+    chunk: Chunk, *, spec: str | None, run: str | None, deadline_ms: int | None
+) -> Call[RewardResponse]:
+    """`POST /reward` for one chunk; each attempt tells the service how long it still has."""
+    items = b",".join(entry.body for entry in chunk.entries)
+
+    def body(left_s: float) -> bytes:
+        left_ms = None if deadline_ms is None else max(1, int(left_s * 1000))
+        fields = {"spec": spec, "run": run, "deadline_ms": left_ms}
+        present = {name: value for name, value in fields.items() if value is not None}
+        envelope = json.dumps(present).encode()
+        return envelope[:-1] + (b"," if present else b"") + b'"items":[' + items + b"]}"
+
+    return Call("POST", "/reward", chunk.read, body, chunk.media)
+
+
+def advantage_call(request: AdvantageRequest) -> Call[AdvantageResponse]:
+    """`POST /advantage`: the same bytes at every attempt, so that a retry is a replay."""
+    body = request.encode()
+    count = len(request.rewards)
+    return Call(
+        "POST",
+        "/advantage",
+        lambda answer: AdvantageResponse.read(answer, count=count),
+        lambda _: body,
+    )
+
+
+def rewind_call(run: str, step: int) -> Call[Any]:
+    """`POST /runs/{run}/rewind`: put the run's state back to where it stood after `step`."""
+    body = json.dumps({"step": int(step)}).encode()
+    return Call("POST", f"/runs/{quote(run, safe='')}/rewind", decode, lambda _: body)
+
+
+def run_call(run: str) -> Call[Any]:
+    """`GET /runs/{run}`."""
+    return Call("GET", f"/runs/{quote(run, safe='')}", decode)

@@ -1,0 +1,1 @@
+"""What goes over the wire and what comes back, as frozen records."""
