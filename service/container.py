@@ -1,1 +1,58 @@
-"""The ready parts of a running service."""
+"""The ready parts of a running service, and what each must offer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rewards.sample import Sample
+from rewards.score import Verdict
+from rewards.specs import Spec
+from service.telemetry.metrics import Metrics
+
+
+class Scoring(Protocol):
+    """Whatever gives each sample a verdict, in order, and never raises for one bad sample."""
+
+    async def score(
+        self, samples: Sequence[Sample], spec: Spec, *, deadline: float | None = None
+    ) -> list[Verdict]:
+        """Score every sample under `spec`.
+
+        What is not done at `deadline` (an instant of `time.monotonic`) comes back unscored.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one request may ask for; `GET /info` publishes every field."""
+
+    body_bytes: int
+    items: int
+    deadline_ms: int
+    body_timeout_s: float
+
+
+@dataclass(slots=True)
+class Lifecycle:
+    """Whether this replica still wants new traffic; once it is draining it stays so."""
+
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """Everything a request handler may use.
+
+    `default_spec` names the spec, among `specs`, of requests that name none; `probes` tell of
+    each part by name whether it is ready.
+    """
+
+    scoring: Scoring
+    specs: Mapping[str, Spec]
+    default_spec: str
+    limits: Limits
+    metrics: Metrics
+    probes: Mapping[str, Callable[[], bool]]
+    version: str
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)

@@ -1,9 +1,12 @@
 """What the service refuses, split by what the caller should do.
 
 ServiceError
+├── BadSettings              fix the configuration: the service does not start
 ├── Refused                  fix the request; sending it again will not help
 │   ├── InvalidRequest       the body does not fit the schema
 │   ├── TooLarge             more bytes, items or pixels than allowed
+│   ├── TooSlow              the body did not arrive in time
+│   ├── UnsupportedEncoding  the body is compressed
 │   ├── UnknownRun           no run of that name has taken a step
 │   ├── StepConflict         this step was taken with another body
 │   ├── StepOutOfOrder       a later step was already taken, and this is no replay
@@ -35,6 +38,12 @@ class ServiceError(Exception):
         self.detail = detail
 
 
+class BadSettings(ServiceError):
+    """A setting is unknown, has a value it cannot have, or names something that is not there."""
+
+    code = "bad_settings"
+
+
 class Refused(ServiceError):
     """The request cannot be served as it stands."""
 
@@ -51,6 +60,19 @@ class TooLarge(Refused):
     """The request holds more than the limits of `GET /info` allow."""
 
     code = "too_large"
+
+
+class TooSlow(Refused):
+    """The body did not arrive in time."""
+
+    code = "request_timeout"
+    retryable = True
+
+
+class UnsupportedEncoding(Refused):
+    """The body is compressed; it must be sent as it is."""
+
+    code = "unsupported_encoding"
 
 
 class UnknownRun(Refused):

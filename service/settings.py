@@ -1,1 +1,106 @@
 """Every setting of the service, read once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from rewards.specs import RELEASED
+from service.errors import BadSettings
+
+PREFIX = "REWARDS_"
+MIB = 2**20
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+class Settings(BaseModel):
+    """How one replica listens, what it accepts, and where it keeps its state.
+
+    Each field is an option of `reward-service serve` and an environment variable `REWARDS_…`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    store: str = Field(
+        "sqlite:rewards.db",
+        pattern=r"^(memory:|sqlite:.+|rediss?://.+)$",
+        description="Where runs are kept: sqlite:PATH, memory: or redis://HOST:PORT/DB.",
+    )
+    spec: str = Field(RELEASED, description="Spec of requests that name none.")
+    spec_files: Annotated[tuple[Path, ...], BeforeValidator(_split)] = Field(
+        (), description="TOML files, comma-separated, each with a spec of your own."
+    )
+    max_body_bytes: int = Field(
+        64 * MIB, ge=1024, le=1024 * MIB, description="Largest request body, in bytes."
+    )
+    max_items: int = Field(
+        8192, ge=1, le=1_000_000, description="Most items that one request may hold."
+    )
+    max_deadline_ms: int = Field(
+        120_000,
+        ge=1,
+        le=3_600_000,
+        description="Longest a request may take, in milliseconds; a later deadline is cut to this.",
+    )
+    body_timeout_s: float = Field(
+        30.0,
+        gt=0,
+        le=3600,
+        description="Longest that sending one request body may take, in seconds.",
+    )
+    keep_alive_s: int = Field(
+        65, ge=1, le=3600, description="How long an idle connection is kept open, in seconds."
+    )
+    drain_delay_s: float = Field(
+        5.0,
+        ge=0,
+        le=600,
+        description="After SIGTERM: how long to keep serving while not ready, in seconds.",
+    )
+    drain_timeout_s: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="After the drain delay: how long requests in flight may take, in seconds.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe lines to log."
+    )
+    log_format: Literal["json", "text"] = Field("json", description="Shape of a log line.")
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], **given: str) -> Self:
+        """Return the settings of the environment, overruled by those `given` on a command line.
+
+        Raises `BadSettings`, naming the setting, for a value out of bounds and for a variable
+        that begins with `REWARDS_` and is no setting: a typing error would otherwise go unseen.
+
+        >>> Settings.read({"REWARDS_PORT": "9000", "HOME": "/"}, host="::1").port
+        9000
+        """
+        variables = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in environ.items()
+            if name.startswith(PREFIX)
+        }
+        try:
+            return cls.model_validate(variables | given)
+        except ValidationError as error:
+            raise BadSettings("; ".join(map(_complaint, error.errors()))) from None
+
+
+def _complaint(error: Mapping[str, object]) -> str:
+    location = error["loc"]
+    name = str(location[0]) if isinstance(location, tuple) and location else ""
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(Settings.model_fields)
+        return f"unknown setting {PREFIX}{name.upper()}; known: {known}"
+    return f"{name}: {error['msg']}; got {error['input']!r}"

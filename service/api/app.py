@@ -1,0 +1,55 @@
+"""The ASGI application: routes, problems and what surrounds them."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from service.api.middleware import Observe
+from service.api.openapi import openapi
+from service.api.problems import add_problem_handlers
+from service.api.routes import catalog, health, reward
+from service.container import Container
+
+ROUTERS = (reward.router, catalog.router, health.router)
+DESCRIPTION = """\
+Rewards and advantages for reinforcement learning of vision-language models.
+
+Every error is an RFC 9457 problem with a stable `code`, and says whether it is `retryable`."""
+
+Opening = Callable[[], AbstractAsyncContextManager[Container]]
+
+
+class App(FastAPI):
+    """FastAPI with an OpenAPI document that knows of bodies read as bytes."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Describe the service; the document is made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi(self)
+        return self.openapi_schema
+
+
+def build_app(opening: Opening, *, version: str) -> App:
+    """Return the application; `opening` gives its parts for as long as it runs."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opening() as container:
+            app.state.container = container
+            yield
+
+    app = App(
+        title="reward-service",
+        version=version,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    add_problem_handlers(app)
+    app.add_middleware(Observe)
+    return app

@@ -1,0 +1,38 @@
+"""`POST /reward`: score a batch of rollouts."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.dependencies import JsonBody, Parts, json_response
+from service.api.openapi import READING_A_BODY, answers
+from service.api.schemas.reward import RewardAnswer, RewardRequest
+from service.api.translate import read_batch, write_answer
+
+router = APIRouter(tags=["rewards"])
+REQUEST = JsonBody(RewardRequest)
+
+
+@router.post(
+    "/reward",
+    openapi_extra=REQUEST.document,
+    responses=answers(RewardAnswer, *READING_A_BODY, 429, 500, 503),
+)
+async def reward(
+    asked: Annotated[RewardRequest, Depends(REQUEST)], parts: Parts, request: Request
+) -> Response:
+    """Score each item by its kind, in the order of the items.
+
+    A bad answer is scored 0 with a reason. A bad ground truth, or trouble of the machine, leaves
+    its item unscored with an error; the other items are not touched.
+    """
+    stage = parts.metrics.stage_seconds
+    with parts.metrics.refusing(len(asked.items)):
+        batch = read_batch(asked, parts, started=request.state.started)
+        with stage.labels("score").time():
+            verdicts = await parts.scoring.score(batch.samples, batch.spec, deadline=batch.deadline)
+    parts.metrics.count([sample.kind for sample in batch.samples], verdicts)
+    with stage.labels("write").time():
+        return json_response(write_answer(asked, batch.spec, verdicts))

@@ -1,0 +1,75 @@
+"""The records of the catalogue: kinds, specs, limits and the state of the parts."""
+
+from typing import Any, Literal
+
+from service.api.schemas.base import WireModel
+from service.api.schemas.reward import SpecReference
+
+
+class Kind(WireModel):
+    """A way to score an item."""
+
+    name: str
+    """Its canonical name."""
+    media: str | None
+    """The media type it is for, where a kind tells them apart."""
+    aliases: list[str]
+    """Other names it answers to; case, `_`, `-` and spaces make no difference."""
+    lane: str
+    """Where it runs: `inline`, `isolated` in a process that can be killed, or on a `model`."""
+    doc: str
+    """What it measures."""
+    answer: str
+    """What an answer looks like."""
+
+
+class Kinds(WireModel):
+    """Every kind, in the order of the registry."""
+
+    kinds: list[Kind]
+
+
+class SpecEntry(SpecReference):
+    """A spec and every one of its constants."""
+
+    constants: dict[str, Any]
+
+
+class Specs(WireModel):
+    """Every spec that a request may name."""
+
+    default: str
+    """The spec of requests that name none."""
+    specs: list[SpecEntry]
+
+
+class Limits(WireModel):
+    """How much one request may ask for."""
+
+    body_bytes: int
+    items: int
+    deadline_ms: int
+    body_timeout_s: float
+
+
+class Info(WireModel):
+    """This service and its limits."""
+
+    name: str
+    version: str
+    default_spec: str
+    limits: Limits
+
+
+class Live(WireModel):
+    """The event loop turns."""
+
+    status: Literal["live"]
+
+
+class Ready(WireModel):
+    """Every part is ready."""
+
+    status: Literal["ready"]
+    parts: dict[str, bool]
+    """The parts by name."""

@@ -1,0 +1,134 @@
+"""From records on the wire to records of the library, and back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rewards.errors import UnknownKind, UnknownSpec
+from rewards.registry import lookup
+from rewards.sample import Sample
+from rewards.score import Scored, Unscored, Verdict
+from rewards.specs import Spec, find_spec
+from service.api.problems import MOST_FIELD_ERRORS, AtFields, clean, pointer
+from service.api.schemas.base import FieldError
+from service.api.schemas.reward import RewardItem, RewardRequest
+from service.container import Container
+from service.errors import TooLarge
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a request asks for: samples, with kinds by their own names, under one spec."""
+
+    samples: list[Sample]
+    spec: Spec
+    deadline: float
+
+
+def read_batch(request: RewardRequest, container: Container, *, started: float) -> Batch:
+    """Return the batch of `request`, which arrived at `started` (`time.monotonic`).
+
+    Raises `TooLarge`, or `AtFields` with every unknown kind or the unknown spec.
+    """
+    limits = container.limits
+    if len(request.items) > limits.items:
+        raise TooLarge(
+            f"expected at most {limits.items} items, got {len(request.items)}", items=limits.items
+        )
+    milliseconds = min(request.deadline_ms or limits.deadline_ms, limits.deadline_ms)
+    return Batch(
+        samples=_read_samples(request.items),
+        spec=_read_spec(request, container),
+        deadline=started + milliseconds / 1000,
+    )
+
+
+def _read_spec(request: RewardRequest, container: Container) -> Spec:
+    try:
+        return find_spec(request.spec or container.default_spec, container.specs)
+    except UnknownSpec as error:
+        raise AtFields(error, [FieldError(pointer="/spec", detail=clean(str(error)))]) from None
+
+
+def _read_samples(items: Sequence[RewardItem]) -> list[Sample]:
+    samples: list[Sample] = []
+    unknown: list[tuple[int, UnknownKind]] = []
+    for index, item in enumerate(items):
+        try:
+            samples.append(_read_sample(item))
+        except UnknownKind as error:
+            unknown.append((index, error))
+    if unknown:
+        fields = [
+            FieldError(pointer=pointer("items", index, "kind"), detail=clean(str(error)))
+            for index, error in unknown[:MOST_FIELD_ERRORS]
+        ]
+        raise AtFields(unknown[0][1], fields)
+    return samples
+
+
+def _read_sample(item: RewardItem) -> Sample:
+    media: dict[str, str] = {
+        role: reference.sha256 for role, reference in (item.media or {}).items()
+    }
+    return Sample(
+        kind=lookup(item.kind, item.media_type).name,
+        response=item.response,
+        ground_truth=item.ground_truth,
+        media_type=item.media_type,
+        prompt=item.prompt,
+        group=item.group,
+        task=item.task,
+        media=media or None,
+    )
+
+
+def write_spec(spec: Spec) -> dict[str, Any]:
+    """The name, version and digest that go out with every number."""
+    return {"name": spec.name, "version": spec.version, "digest": spec.digest}
+
+
+def write_answer(request: RewardRequest, spec: Spec, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """The answer to `request`, one result per item and in their order."""
+    results = [
+        _write_scored(item.id, verdict)
+        if isinstance(verdict, Scored)
+        else _write_unscored(item.id, verdict)
+        for item, verdict in zip(request.items, verdicts, strict=True)
+    ]
+    return {"spec": write_spec(spec), "results": results}
+
+
+def _write_scored(item_id: str | None, scored: Scored) -> dict[str, Any]:
+    return {
+        "id": item_id,
+        "status": "scored",
+        "reward": scored.reward,
+        "accuracy": scored.accuracy,
+        "format": scored.format,
+        "structure": scored.structure,
+        "parts": dict(scored.parts),
+        "scorer": scored.scorer,
+        "reason": scored.reason and clean(scored.reason),
+        "error": None,
+    }
+
+
+def _write_unscored(item_id: str | None, unscored: Unscored) -> dict[str, Any]:
+    error = unscored.error
+    return {
+        "id": item_id,
+        "status": "unscored",
+        "reward": None,
+        "accuracy": None,
+        "format": unscored.format,
+        "structure": unscored.structure,
+        "parts": {},
+        "scorer": None,
+        "reason": None,
+        "error": {
+            "code": error.code,
+            "retryable": error.retryable,
+            "message": clean(str(error)),
+        },
+    }

@@ -1,0 +1,116 @@
+"""A real server on a real socket, with an engine that scores in process and can be told to fail."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import pytest
+import urllib3
+import uvicorn
+
+from rewards.pipeline import score_batch
+from rewards.specs import BUILT_IN, RELEASED
+from service.api.app import build_app
+from service.container import Container, Limits
+from service.telemetry.metrics import Metrics
+
+LIMITS = Limits(body_bytes=200_000, items=64, deadline_ms=5_000, body_timeout_s=1.0)
+
+
+@dataclass
+class Engine:
+    """Scores inline; fails with `error`, or waits for `delay_s`, where a test says so."""
+
+    error: Exception | None = None
+    delay_s: float = 0.0
+    batches: list[Any] = field(default_factory=list)
+    deadlines: list[float | None] = field(default_factory=list)
+    cancelled: int = 0
+
+    async def score(self, samples, spec, *, deadline=None):
+        """Score by the rules, here and now."""
+        self.batches.append(samples)
+        self.deadlines.append(deadline)
+        if self.error is not None:
+            raise self.error
+        try:
+            await asyncio.sleep(self.delay_s)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return score_batch(samples, spec)
+
+
+@dataclass
+class Service:
+    """A running service, and what a test may turn about it."""
+
+    port: int
+    engine: Engine
+    container: Container
+    ready: dict[str, bool]
+    http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False))
+
+    def get(self, path, method="GET", **options):
+        """Send a request without a body."""
+        return self.http.request(method, f"http://127.0.0.1:{self.port}{path}", **options)
+
+    def post(self, path, body, **headers):
+        """Send bytes as they are, anything else as JSON."""
+        data = body if isinstance(body, bytes) else orjson.dumps(body)
+        url = f"http://127.0.0.1:{self.port}{path}"
+        return self.http.request("POST", url, body=data, headers=headers)
+
+    def connect(self):
+        """A bare connection, for what no HTTP client would send."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+
+    def sample(self, name, **labels):
+        """The value of one series of `/metrics`, 0 where it is not there yet."""
+        return self.container.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+@contextmanager
+def serving(app) -> Iterator[int]:
+    """Run `app` in a thread of its own; gives the port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            while not server.started:
+                thread.join(0.01)
+                assert thread.is_alive()
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """A service of its own for each test."""
+    engine, ready = Engine(), {"scoring": True}
+    container = Container(
+        scoring=engine,
+        specs=BUILT_IN,
+        default_spec=RELEASED,
+        limits=LIMITS,
+        metrics=Metrics(version="0"),
+        probes={"scoring": lambda: ready["scoring"]},
+        version="0",
+    )
+
+    @asynccontextmanager
+    async def opening():
+        yield container
+
+    with serving(build_app(opening, version="0")) as port:
+        running = Service(port, engine, container, ready)
+        with running.http:
+            yield running
