@@ -5,7 +5,8 @@ RewardError
 │   ├── UnknownKind       no kind of that name or alias
 │   ├── UnknownSpec       no spec of that name
 │   ├── BadSpec           a spec file that cannot be used
-│   └── MissingInput      the kind needs a field that the item does not have
+│   ├── MissingInput      the kind needs a field that the item does not have
+│   └── NoModel           the spec asks for a reward model and none is configured
 ├── BadTruth              fix the dataset: this item's ground truth cannot be read
 └── ScorerUnavailable     try again: the scorer, not the answer, is in trouble
     ├── ModelFailed       a model server or a device did not answer, or not with a score
@@ -55,6 +56,12 @@ class MissingInput(BadRequest):
     """The kind needs a field (a prompt, an image) that the item does not carry."""
 
     code = "missing_input"
+
+
+class NoModel(BadRequest):
+    """The spec asks for a reward model, and this service was started without one."""
+
+    code = "no_model"
 
 
 class BadTruth(RewardError):

@@ -10,11 +10,12 @@ from rewards.text.tags import extract_answer, is_enveloped, tighten, tighten_tag
 class Envelope:
     """A response taken apart.
 
-    `enveloped` is the tag rule; `judged` is the text whose accuracy counts, None when the
-    response holds no answer to judge.
+    `enveloped` is the tag rule; `answer` is what stands in the answer block, None without one;
+    `judged` is the text whose accuracy counts, None when there is nothing to judge.
     """
 
     enveloped: bool
+    answer: str | None
     judged: str | None
 
 
@@ -26,12 +27,14 @@ def open_envelope(response: str, spec: Spec) -> Envelope:
 
     >>> from rewards.specs import ONETHINKER_PAPER, ONETHINKER_RELEASED
     >>> open_envelope("<think>a</think><answer> B </answer>", ONETHINKER_PAPER)
-    Envelope(enveloped=True, judged='B')
-    >>> open_envelope("B", ONETHINKER_RELEASED), open_envelope("B", ONETHINKER_PAPER)
-    (Envelope(enveloped=False, judged='B'), Envelope(enveloped=False, judged=None))
+    Envelope(enveloped=True, answer='B', judged='B')
+    >>> open_envelope("B", ONETHINKER_RELEASED).judged, open_envelope("B", ONETHINKER_PAPER).judged
+    ('B', None)
     """
     if spec.tags == "paper":
         text = tighten_tags(response)
-        return Envelope(is_enveloped(text), extract_answer(text))
+        answer = extract_answer(text)
+        return Envelope(is_enveloped(text), answer, answer)
     text = tighten(response)
-    return Envelope(is_enveloped(text), extract_answer(text) or text.strip())
+    answer = extract_answer(text)
+    return Envelope(is_enveloped(text), answer, answer or text.strip())

@@ -34,11 +34,13 @@ class Memo:
 class Prepared:
     """An item taken apart and ready to be judged.
 
-    `text` is what accuracy is judged on, None when there is nothing to judge; `answer` and
-    `truth` are what the kind's readers made of it; `error` says why it cannot be judged.
+    `block` is the text of the answer block and `text` what accuracy is judged on, each None
+    when there is none; `answer` is what the kind's reader made of it. `source` is the truth as
+    it came, `truth` what was read; `error` says why the item cannot be judged.
     """
 
     kind: RewardKind
+    block: str | None
     text: str | None
     answer: Any
     source: JSON
@@ -63,6 +65,7 @@ def prepare(sample: Sample, spec: Spec, memo: Memo) -> Prepared:
     structured = envelope.enveloped and spec.structure_weight > 0.0
     return Prepared(
         kind=kind,
+        block=envelope.answer,
         text=envelope.judged,
         answer=answer,
         source=source,

@@ -14,7 +14,8 @@ RULE = "rule"
 class Score:
     """How accurate an answer is, and how that came about.
 
-    `value` is finite and not negative; most kinds stay in [0, 1], the paper's sums reach 4.
+    `value` is finite; rule kinds stay in [0, 1], or [0, 4] for the paper's sums, and only a
+    reward model's raw score may be negative.
     `parts` names the quantities it was made of; `reason` says why an answer missed.
 
     >>> Score.miss("no number in it")
@@ -27,8 +28,8 @@ class Score:
     scorer: str = RULE
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.value) and self.value >= 0.0):
-            raise ValueError(f"expected a finite score of at least 0, got {self.value!r}")
+        if not math.isfinite(self.value):
+            raise ValueError(f"expected a finite score, got {self.value!r}")
 
     @classmethod
     def miss(cls, reason: str) -> Self:

@@ -32,15 +32,17 @@ class Worker:
     async def receive(self, timeout_s: float) -> dict[str, Any]:
         """Return the next reply.
 
-        Raises `TimeoutError` when none came in time and `EOFError` when the worker is gone.
+        Raises `TimeoutError` when none came in time and `EOFError` when the worker is gone or
+        talks nonsense.
         """
         try:
             line = await asyncio.wait_for(self.reader.readline(), timeout_s)
         except ConnectionError:
             line = b""
-        if not line.endswith(b"\n"):
-            raise EOFError
-        reply: dict[str, Any] = json.loads(line)
+        try:
+            reply: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise EOFError from None
         return reply
 
     def cpu_seconds(self) -> float | None:

@@ -15,6 +15,7 @@ ATTEMPTS = 2
 # The system counts processor time in ticks of 10 ms.
 NEARLY_ALL = 0.9
 HARMLESS_ANSWER = "0"
+RETRY_AFTER_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,13 @@ class Supervisor:
         try:
             while True:
                 batch, jobs = await self._turns.next()
-                await self._judge(batch, jobs)
+                try:
+                    await self._judge(batch, jobs)
+                except (OSError, EOFError):
+                    # No worker could be had just now: the jobs wait for the next attempt.
+                    self._turns.put_back(batch, [job for job in jobs if not job.outcome.done()])
+                    self._on_kill("unavailable")
+                    await asyncio.sleep(RETRY_AFTER_S)
         finally:
             if self._worker is not None:
                 self._worker.kill()
@@ -60,7 +67,8 @@ class Supervisor:
         for job in jobs:
             worker.send(asdict(job.case))
         for position, job in enumerate(jobs):
-            outcome = await self._await_outcome(worker, job)
+            job.attempts += 1
+            outcome = await self._await_outcome(worker)
             if isinstance(outcome, Lost):
                 self._discard(worker, outcome.why)
                 self._turns.put_back(batch, jobs[position + 1 :])
@@ -79,14 +87,11 @@ class Supervisor:
 
     async def _truth_is_poison(self, batch: Batch, case: Case) -> bool:
         harmless = Case(case.kind, case.media, HARMLESS_ANSWER, case.truth)
-        worker = await self._template.fork()
+        worker = self._worker = await self._template.fork()
         worker.send({"spec": batch.spec})
         worker.send(asdict(harmless))
-        outcome = await self._await_outcome(
-            worker, Job(harmless, asyncio.get_running_loop().create_future())
-        )
+        outcome = await self._await_outcome(worker)
         if not isinstance(outcome, Lost):
-            self._worker = worker
             return False
         self._discard(worker, outcome.why)
         return outcome.verdict is not None and not isinstance(outcome.verdict, OutOfTime)
@@ -96,8 +101,7 @@ class Supervisor:
         self._worker = None
         self._on_kill(why)
 
-    async def _await_outcome(self, worker: Worker, job: Job) -> Outcome | Lost:
-        job.attempts += 1
+    async def _await_outcome(self, worker: Worker) -> Outcome | Lost:
         started, cpu_before, truth_read = time.monotonic(), worker.cpu_s, False
         while True:
             try:
