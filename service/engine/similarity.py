@@ -3,9 +3,8 @@
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from rewards.maths.normalisation import normalise
-
 from rewards.errors import MissingInput, ModelFailed, RewardError
+from rewards.maths.normalisation import normalise
 from rewards.ports import Comparison, SimilarityModel
 from rewards.score import Score
 from rewards.specs import Spec
