@@ -140,7 +140,7 @@ def _score_one(sample: Sample, spec: Spec, memo: Memo) -> Verdict:
 
 def memo_key(item: Prepared) -> tuple[str, str | None, str, str] | None:
     """Return what decides the item's accuracy, or None when it has no such short name."""
-    if item.text is None or not isinstance(item.source, str):
+    if item.text is None or not isinstance(item.source, str) or item.kind.masks:
         return None
     return item.kind.name, item.kind.media, item.source, item.text
 

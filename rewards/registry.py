@@ -6,6 +6,8 @@ from enum import Enum
 from typing import Any
 
 from rewards.errors import UnknownKind
+from rewards.kinds.mask import ON_CLIP, ON_IMAGE, MaskRule, score_without_model
+from rewards.kinds.mask import score_without_media as refuse_without_media
 from rewards.kinds.math import parse_formula, score_math
 from rewards.kinds.multiple_choice import compare_options, score_multiple_choice
 from rewards.kinds.numerical import score_numerical
@@ -33,6 +35,8 @@ from rewards.score import Score
 from rewards.specs import Spec
 from rewards.structure import (
     BOX,
+    CLIP_PROMPT,
+    IMAGE_PROMPT,
     IMAGE_PROMPTS,
     NO_PROMPTS,
     SPAN,
@@ -42,6 +46,7 @@ from rewards.structure import (
     VIDEO_PROMPTS,
     Shape,
 )
+from rewards.text.masks import read_frame_masks, read_mask
 from rewards.text.numerals import read_true_number
 
 
@@ -51,6 +56,7 @@ class Lane(Enum):
     INLINE = "inline"  # microseconds, pure: wherever the caller is
     ISOLATED = "isolated"  # may hang: in a process that can be killed
     MODEL = "model"  # a reward model where one is configured, else the rule, inline
+    MASKS = "masks"  # a mask model draws, then the row's `masks` judges the drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,7 @@ class RewardKind:
     aliases: tuple[str, ...] = ()
     shortcut: Callable[[str, str], Score | None] | None = None
     takes_empty_truth: bool = False
+    masks: MaskRule | None = None
 
 
 def _as_it_is(truth: Any) -> Any:
@@ -156,6 +163,27 @@ KINDS = (
         media="video",
     ),
     RewardKind("segmentation", "0: needs a media type", NO_PROMPTS, _as_it_is, score_without_media),
+    RewardKind(
+        "mask",
+        "IoU of the mask that SAM2 draws from the answer",
+        IMAGE_PROMPT,
+        read_mask,
+        score_without_model,
+        lane=Lane.MASKS,
+        media="image",
+        masks=ON_IMAGE,
+    ),
+    RewardKind(
+        "mask",
+        "J&F of the masks that SAM2 tracks from the answer",
+        CLIP_PROMPT,
+        read_frame_masks,
+        score_without_model,
+        lane=Lane.MASKS,
+        media="video",
+        masks=ON_CLIP,
+    ),
+    RewardKind("mask", "refused: needs a media type", NO_PROMPTS, _as_it_is, refuse_without_media),
 )
 
 

@@ -106,14 +106,22 @@ def _guides_video(answer: Any) -> bool:
     return _guides_image(answer) and answer.keyframe_s is not None
 
 
-def _fits_image(answer: Any) -> bool:
-    return _guides_image(answer) and all(
-        map(is_usable, chain(answer.box, *answer.positive, *answer.negative))
-    )
+def _prompts_image(answer: Any) -> bool:
+    if not isinstance(answer, Prompts):
+        return False
+    return None not in (answer.box, answer.positive, answer.negative)
 
 
-def _fits_video(answer: Any) -> bool:
-    return _fits_image(answer) and answer.keyframe_s is not None and is_usable(answer.keyframe_s)
+def _prompts_clip(answer: Any) -> bool:
+    return _prompts_image(answer) and answer.keyframe_s is not None
+
+
+def _finite_image(answer: Any) -> bool:
+    return all(map(is_usable, chain(answer.box, *answer.positive, *answer.negative)))
+
+
+def _finite_video(answer: Any) -> bool:
+    return _finite_image(answer) and is_usable(answer.keyframe_s)
 
 
 GUIDANCE = (
@@ -154,14 +162,28 @@ IMAGE_PROMPTS = Shape(
     f"{{{GUIDANCE}}}",
     lambda text, strict: read_prompts(text, strict=strict),
     _whole(_guides_image),
-    _fits_image,
+    lambda answer: _guides_image(answer) and _finite_image(answer),
 )
 VIDEO_PROMPTS = Shape(
     "video prompts",
     f'{{"time": seconds, {GUIDANCE}}}',
     lambda text, strict: read_prompts(text, strict=strict),
     _whole(_guides_video),
-    _fits_video,
+    lambda answer: _guides_video(answer) and _finite_video(answer),
+)
+IMAGE_PROMPT = Shape(
+    "image prompt, any number of points",
+    IMAGE_PROMPTS.example,
+    IMAGE_PROMPTS.read,
+    _whole(_prompts_image),
+    lambda answer: _prompts_image(answer) and _finite_image(answer),
+)
+CLIP_PROMPT = Shape(
+    "video prompt, any number of points",
+    VIDEO_PROMPTS.example,
+    VIDEO_PROMPTS.read,
+    _whole(_prompts_clip),
+    lambda answer: _prompts_clip(answer) and _finite_video(answer),
 )
 NO_PROMPTS = Shape(
     "prompts of unknown media",
