@@ -5,6 +5,8 @@ RewardError
 │   ├── UnknownKind       no kind of that name or alias
 │   ├── UnknownSpec       no spec of that name
 │   ├── BadSpec           a spec file that cannot be used
+│   ├── UnknownEstimator  no advantage estimator of that name
+│   ├── BadRollouts       rewards, groups and tasks that do not make a step
 │   ├── MissingInput      the kind needs a field that the item does not have
 │   └── NoModel           the spec asks for a reward model and none is configured
 ├── BadTruth              fix the dataset: this item's ground truth cannot be read
@@ -50,6 +52,18 @@ class BadSpec(BadRequest):
     """A spec names an unknown constant or gives one a value it cannot have."""
 
     code = "bad_spec"
+
+
+class UnknownEstimator(BadRequest):
+    """No advantage estimator has the given name."""
+
+    code = "unknown_estimator"
+
+
+class BadRollouts(BadRequest):
+    """Rewards, groups, tasks and accuracies that no estimator can read as one step."""
+
+    code = "bad_rollouts"
 
 
 class MissingInput(BadRequest):

@@ -13,6 +13,7 @@ from rewards.errors import BadSpec, UnknownSpec
 RELEASED = "onethinker-released"
 PAPER = "onethinker-paper"
 LARGEST_CONSTANT = 1e9
+SMALLEST_STD_FLOOR = 1e-12
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,13 @@ class Spec:
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
             _check(name, getattr(self, name), hint)
+        if self.ema_decay > 1:
+            raise BadSpec(f"ema_decay: expected a number from 0 to 1; got {self.ema_decay!r}")
+        if self.std_floor < SMALLEST_STD_FLOOR:
+            # An advantage is a quotient by it.
+            raise BadSpec(
+                f"std_floor: expected at least {SMALLEST_STD_FLOOR}; got {self.std_floor!r}"
+            )
 
     @cached_property
     def digest(self) -> str:

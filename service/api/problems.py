@@ -27,6 +27,8 @@ STATUS: Mapping[type[Exception], int] = {
     rewards.UnknownKind: 422,
     rewards.UnknownSpec: 422,
     rewards.BadSpec: 422,
+    rewards.UnknownEstimator: 422,
+    rewards.BadRollouts: 422,
     rewards.MissingInput: 422,
     rewards.BadTruth: 422,
     rewards.ScorerUnavailable: 503,
