@@ -30,6 +30,7 @@ ALWAYS_RETRYABLE = frozenset({408, 429, 502, 503, 504})
 RETRYABLE_IF_SAID = frozenset({409, 500})
 MEDIA_MISSING = 424
 CONFLICT = 409
+GRACE_S = 2.0  # how long past a deadline the answer to it may still arrive
 BAD_ANSWERS = 3  # what answers garbage this often is not the service
 
 
@@ -107,10 +108,12 @@ class Patience:
     @classmethod
     def start(cls, config: ClientConfig, deadline_ms: int | None = None) -> "Patience":
         """Begin now; a deadline can only shorten the configured budget."""
-        if deadline_ms is not None and deadline_ms <= 0:
-            raise BadCall(f"deadline_ms: expected at least 1; got {deadline_ms}")
-        budget_s = config.budget_s if deadline_ms is None else deadline_ms / 1000
-        return cls(config, time.monotonic() + min(budget_s, config.budget_s))
+        budget_s = config.budget_s
+        if deadline_ms is not None:
+            if deadline_ms < 1:
+                raise BadCall(f"deadline_ms: expected at least 1; got {deadline_ms}")
+            budget_s = min(budget_s, deadline_ms / 1000 + GRACE_S)
+        return cls(config, time.monotonic() + budget_s)
 
     def left_s(self) -> float:
         """Seconds until the caller gives up; negative when that time has passed."""

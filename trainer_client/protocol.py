@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from trainer_client.batching import Chunk
-from trainer_client.exchange import Call
+from trainer_client.exchange import GRACE_S, Call
 from trainer_client.wire.advantages import AdvantageRequest, AdvantageResponse
 from trainer_client.wire.rewards import RewardResponse
 from trainer_client.wire.service import Info
@@ -18,11 +18,11 @@ INFO_CALL: Call[Info] = Call("GET", "/info", Info.read)
 def reward_call(
     chunk: Chunk, *, spec: str | None, run: str | None, deadline_ms: int | None
 ) -> Call[RewardResponse]:
-    """`POST /reward` for one chunk; each attempt tells the service how long it still has."""
+    """`POST /reward` for one chunk; each attempt tells the service what is left of a deadline."""
     items = b",".join(entry.body for entry in chunk.entries)
 
     def body(left_s: float) -> bytes:
-        left_ms = None if deadline_ms is None else max(1, int(left_s * 1000))
+        left_ms = None if deadline_ms is None else max(1, int((left_s - GRACE_S) * 1000))
         fields = {"spec": spec, "run": run, "deadline_ms": left_ms}
         present = {name: value for name, value in fields.items() if value is not None}
         envelope = json.dumps(present).encode()

@@ -1,8 +1,12 @@
 """What the tests of the client share."""
 
+import asyncio
+
 import pytest
 
 from tests.trainer_client.scripted import ScriptedServer
+from trainer_client.aio import AsyncRewardClient
+from trainer_client.client import RewardClient
 from trainer_client.config import ClientConfig
 
 
@@ -19,3 +23,35 @@ def config(server):
     return ClientConfig(
         url=server.url, budget_s=10, attempt_s=5, first_pause_s=0.005, longest_pause_s=0.02
     )
+
+
+class Blocking:
+    """The asynchronous client behind the synchronous one's methods: a new event loop a call."""
+
+    def __init__(self, where):
+        self.inner = AsyncRewardClient(where)
+
+    def __getattr__(self, name):
+        def call(*args, **options):
+            return asyncio.run(getattr(self.inner, name)(*args, **options))
+
+        return call
+
+
+@pytest.fixture(params=[RewardClient, Blocking], ids=["sync", "async"])
+def client_class(request):
+    """Either client: what one does, the other does."""
+    return request.param
+
+
+@pytest.fixture
+def client(client_class, config):
+    """Either client, connected to the scripted service."""
+    return client_class(config)
+
+
+def rollouts(count, **fields):
+    """Items whose reward, on the scripted service, is their position."""
+    return [
+        {"kind": "math", "response": "x" * n, "ground_truth": "4"} | fields for n in range(count)
+    ]

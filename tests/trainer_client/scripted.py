@@ -1,5 +1,6 @@
 """A real HTTP server that misbehaves on cue and otherwise answers as the contract says."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -63,11 +64,16 @@ class ScriptedServer(ThreadingHTTPServer):
         return self
 
     def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        """Stop listening and hang up on everyone."""
         self.shutdown()
         self.server_close()
         with self.lock:
             for connection in self.open:
-                connection.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request, client_address):
         """Stay quiet when a client hangs up: that is what these tests make it do."""

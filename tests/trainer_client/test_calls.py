@@ -1,0 +1,363 @@
+"""What both clients do, over real sockets: `trainer_client.client` and `trainer_client.aio`."""
+
+import hashlib
+import json
+import time
+from dataclasses import replace
+
+import pytest
+
+from tests.trainer_client.conftest import rollouts
+from tests.trainer_client.scripted import (
+    SPEC,
+    after,
+    cut_short,
+    drip,
+    garbage,
+    hang_up,
+    problem,
+    reset,
+    results,
+    unscored,
+    verdict,
+)
+from trainer_client.errors import (
+    BadAnswer,
+    BadCall,
+    RewardRefused,
+    RewardUnavailable,
+    StepRefused,
+)
+from trainer_client.wire.advantages import Filter, Shard
+
+STEP = {"run": "job", "step": 3, "rewards": [1, None], "groups": ["p", "p"], "tasks": ["m", "m"]}
+
+
+def test_results_stand_in_the_order_of_the_items(server, client):
+    """A batch that travels in several requests comes back in its own order."""
+    server.limits["items"] = 3
+    items = [item | {"group": f"p{n % 4}"} for n, item in enumerate(rollouts(10))]
+    assert client.reward(items).rewards == [float(n) for n in range(10)]
+    sizes = [len(seen.json["items"]) for seen in server.posts]
+    assert len(sizes) == 4
+    assert max(sizes) == 3
+
+
+def test_order_survives_answers_that_overtake_each_other(server, client):
+    """The first request to be answered need not be the first of the batch."""
+    server.limits["items"] = 2
+    server.play(after(0.15, reset), after(0.05, reset))
+    assert client.reward(rollouts(12)).rewards == [float(n) for n in range(12)]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(hang_up, id="hung-up"),
+        pytest.param(reset, id="reset"),
+        pytest.param(cut_short, id="cut-short"),
+        pytest.param(garbage(), id="garbage"),
+        pytest.param(garbage(b'{"spec": 1}'), id="other-json"),
+        pytest.param(garbage(b"", status=502), id="bare-502"),
+        pytest.param(garbage(b"Service Unavailable", status=503), id="text-503"),
+        pytest.param(problem(408, "request_timeout", retryable=True), id="408"),
+        pytest.param(problem(409, "in_flight", retryable=True), id="409-in-flight"),
+        pytest.param(problem(429, "overloaded", retryable=True, Retry_After="0"), id="429"),
+        pytest.param(problem(500, "worker_died", retryable=True), id="500-retryable"),
+        pytest.param(problem(503, "draining", retryable=True), id="503"),
+        pytest.param(problem(504, "shards_missing", retryable=True), id="504"),
+    ],
+)
+def test_what_may_pass_is_tried_again_under_one_key(server, client, act):
+    """Trouble that may pass costs attempts, not answers, and every attempt bears the same key."""
+    server.play(act, act)
+    assert client.advantage(**STEP).state_version == 1
+    first, second, third = server.posts
+    assert first.headers["idempotency-key"] == third.headers["idempotency-key"]
+    assert first.body == second.body == third.body
+
+
+def test_two_calls_bear_two_keys(server, client):
+    """A key names one logical call and no other."""
+    client.advantage(**STEP)
+    client.advantage(**STEP)
+    first, second = server.posts
+    assert first.headers["idempotency-key"] != second.headers["idempotency-key"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 415, 422])
+def test_a_refusal_is_final(server, client, status):
+    """What the service refuses is not sent twice, and the caller learns why."""
+    server.play(problem(status, "some_code", facts={"limit": 7}))
+    with pytest.raises(RewardRefused, match="some_code!") as caught:
+        client.reward(rollouts(1))
+    assert (caught.value.status, caught.value.code) == (status, "some_code")
+    assert caught.value.problem["facts"] == {"limit": 7}
+    assert len(server.posts) == 1
+
+
+def test_a_step_that_conflicts_has_its_own_error(server, client):
+    """The trainer can tell a step taken with another body from a malformed one."""
+    server.play(problem(409, "step_conflict"))
+    with pytest.raises(StepRefused) as caught:
+        client.advantage(**STEP)
+    assert caught.value.code == "step_conflict"
+
+
+def test_a_bug_of_the_service_is_neither_retried_nor_the_callers_fault(server, client):
+    """A plain 500 ends the call, without a reward."""
+    server.play(garbage(b"Internal Server Error", status=500))
+    with pytest.raises(RewardUnavailable, match="Internal Server Error"):
+        client.reward(rollouts(1))
+    assert len(server.posts) == 1
+
+
+def test_redirects_are_not_followed(server, client):
+    """A redirect is a wrong address, and rewards are not sent to wherever it points."""
+    server.play(lambda handler: handler.reply(307, {}, Location="http://127.0.0.1:9/"))
+    with pytest.raises(RewardRefused) as caught:
+        client.reward(rollouts(1))
+    assert caught.value.status == 307
+
+
+def test_the_service_decides_how_soon_it_is_asked_again(server, client):
+    """`Retry-After` is kept to, though the configured pauses are shorter."""
+    server.play(problem(429, "overloaded", retryable=True, Retry_After="1"))
+    client.reward(rollouts(1))
+    first, second = server.posts
+    assert second.at - first.at >= 1.0
+
+
+def test_a_wait_beyond_the_budget_is_not_begun(server, client):
+    """If the service asks for more time than there is, the caller hears so at once."""
+    server.play(problem(503, "draining", retryable=True, Retry_After="60"))
+    with pytest.raises(RewardUnavailable, match="draining") as caught:
+        client.reward(rollouts(1))
+    assert (caught.value.attempts, caught.value.status, caught.value.code) == (1, 503, "draining")
+
+
+def test_the_budget_ends_a_call_that_never_succeeds(server, client_class, config):
+    """Retries stop when the time is up; no number stands in for the reward."""
+    server.play(*[hang_up] * 1000)
+    client = client_class(replace(config, budget_s=0.3))
+    with pytest.raises(RewardUnavailable, match=r"within 0\.3 s"):
+        client.advantage(**STEP)
+    assert 2 < len(server.posts) < 1000
+
+
+@pytest.mark.parametrize(
+    "act", [pytest.param(after(3, reset), id="silent"), pytest.param(drip(3), id="drip")]
+)
+def test_a_service_that_keeps_one_waiting_is_left(server, client_class, config, act):
+    """Neither silence nor an answer that drips holds the caller past its budget."""
+    server.play(act)
+    client = client_class(replace(config, budget_s=0.4))
+    client.info()
+    begun = time.monotonic()
+    with pytest.raises(RewardUnavailable):
+        client.reward(rollouts(1))
+    assert time.monotonic() - begun < 3
+
+
+def test_a_deadline_shrinks_with_every_attempt(server, client):
+    """The service is told what is left of the deadline, not what it was."""
+    server.play(after(0.05, hang_up))
+    client.reward(rollouts(1), deadline_ms=4000, run="job", spec="onethinker-paper")
+    first, second = (seen.json for seen in server.posts)
+    assert 4000 >= first["deadline_ms"] > second["deadline_ms"] >= 1
+    assert (first["run"], first["spec"]) == ("job", "onethinker-paper")
+
+
+def test_no_deadline_is_sent_unless_one_is_given(server, client):
+    """Fields that are not given are left to the service's defaults."""
+    client.reward(rollouts(1))
+    assert server.posts[0].json.keys() == {"items"}
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(results(verdict("0", 1.0)), id="too-few"),
+        pytest.param(results(verdict("1", 1.0), verdict("0", 1.0)), id="out-of-order"),
+        pytest.param(results(*[verdict("0", 1.0)] * 3), id="too-many"),
+        pytest.param(results(verdict("0", float("nan")), verdict("1", 1.0)), id="nan"),
+        pytest.param(results(verdict("0", None), verdict("1", 1.0)), id="scored-null"),
+        pytest.param(results(verdict("0", "1"), verdict("1", 1.0)), id="text"),
+        pytest.param(results(verdict("0", True), verdict("1", 1.0)), id="boolean"),
+        pytest.param(
+            results(unscored("0") | {"reward": 0.0}, verdict("1", 1.0)), id="unscored-zero"
+        ),
+        pytest.param(garbage(b'{"spec": {}, "results": 1e999}'), id="no-list"),
+        pytest.param(garbage(b"[" * 100_000), id="deep"),
+        pytest.param(garbage(b"\xff\xfe"), id="no-text"),
+    ],
+)
+def test_an_answer_that_breaks_the_contract_gives_no_rewards(server, client, act):
+    """Wrong counts, foreign ids and numbers that are none are refused, not repaired."""
+    server.play(*[act] * 3)
+    with pytest.raises(BadAnswer) as caught:
+        client.reward(rollouts(2))
+    assert caught.value.attempts == 3
+
+
+def test_an_infinite_reward_is_a_bad_answer(server, client):
+    """`1e999` is legal JSON and no reward."""
+    body = json.dumps({"spec": SPEC, "results": [verdict("0", 7.25)]}).replace("7.25", "1e999")
+    server.play(*[garbage(body.encode())] * 3)
+    with pytest.raises(BadAnswer, match="inf"):
+        client.reward(rollouts(1))
+
+
+def test_parts_scored_under_different_specs_are_not_mixed(server, client):
+    """While the service is being replaced, one batch never gets two scales."""
+    server.limits["items"] = 1
+    other = SPEC | {"digest": "sha256:1"}
+    server.play(lambda handler: handler.reply(200, {"spec": other, "results": [verdict("0", 0.0)]}))
+    with pytest.raises(BadAnswer, match="different specs"):
+        client.reward([rollouts(1)[0], rollouts(1)[0] | {"id": "0"}])
+
+
+def test_an_item_without_a_verdict_is_no_zero(server, client):
+    """An unscored item has no reward, says why, and leaves its neighbours alone."""
+    server.play(results(verdict("0", 1.5), unscored("1", "model_failed", retryable=True)))
+    response = client.reward(rollouts(2))
+    assert response.rewards == [1.5, None]
+    assert response.accuracy == [1.0, None]
+    (lost,) = response.unscored
+    assert (lost.id, lost.error.code, lost.error.retryable) == ("1", "model_failed", True)
+
+
+def test_missing_media_are_uploaded_once_and_the_batch_sent_again(server, client, tmp_path):
+    """The service says what it misses; bytes and files go there by their hash."""
+    picture, film = b"\x89PNG pixels", tmp_path / "film.mp4"
+    film.write_bytes(b"frames" * 1000)
+    items = [item | {"media": {"image": picture, "video": film}} for item in rollouts(3)]
+    assert client.reward(items).rewards == [0.0, 1.0, 2.0]
+    puts = {seen.path: seen.body for seen in server.seen if seen.method == "PUT"}
+    assert puts == {
+        f"/media/{hashlib.sha256(content).hexdigest()}": content
+        for content in (picture, film.read_bytes())
+    }
+    assert len(server.posts) == 2
+    client.reward(items)
+    assert len(server.posts) == 3
+
+
+def test_missing_media_known_only_by_hash_cannot_be_uploaded(server, client):
+    """The caller must give the bytes of what the service does not have."""
+    (item,) = rollouts(1, media={"image": {"sha256": "0" * 64}})
+    with pytest.raises(BadCall, match="only its hash"):
+        client.reward([item])
+    assert len(server.posts) == 1
+
+
+def test_a_part_that_is_refused_ends_the_whole_batch(server, client):
+    """No answer is made of the other parts, and their retries stop."""
+    server.limits["items"] = 1
+    server.play(problem(422, "unknown_kind"), *[problem(503, "draining", Retry_After="2")] * 3)
+    begun = time.monotonic()
+    with pytest.raises(RewardRefused, match="unknown_kind"):
+        client.reward(rollouts(4))
+    assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("item", "named"),
+    [
+        pytest.param({"ground_truth": {"time": [0, float("inf")]}}, "item '0'", id="infinite"),
+        pytest.param({"ground_truth": {1, 2}}, "item '0'", id="no-json"),
+        pytest.param({"response": 3, "colour": "red"}, "colour", id="unknown-field"),
+    ],
+)
+def test_what_json_cannot_hold_is_not_sent(server, client, item, named):
+    """The caller hears which item it was, and nothing of the batch leaves."""
+    with pytest.raises(BadCall, match=named):
+        client.reward(rollouts(1, **item))
+    assert not server.posts
+
+
+def test_an_empty_batch_is_no_batch(server, client):
+    """Nothing to score is a mistake of the caller."""
+    with pytest.raises(BadCall, match="at least one item"):
+        client.reward([])
+    assert not server.posts
+
+
+def test_text_that_utf8_cannot_hold_does_not_sink_the_batch(server, client):
+    """A lone surrogate from a tokenizer becomes a question mark."""
+    client.reward(rollouts(1, response="a\ud800b"))
+    assert server.posts[0].json["items"][0]["response"] == "a?b"
+
+
+def test_a_step_is_sent_as_the_contract_has_it(server, client):
+    """Every field of a step arrives under its own name."""
+    options = {"accuracy": [1, None], "filter": Filter(0.1, 0.9), "shard": Shard(0, 8)}
+    answer = client.advantage(**STEP, **options, spec="onethinker-paper", estimator="grpo")
+    assert server.posts[0].json == {
+        **STEP,
+        "estimator": "grpo",
+        "spec": "onethinker-paper",
+        "accuracy": [1.0, None],
+        "filter": {"low": 0.1, "high": 0.9},
+        "shard": {"index": 0, "count": 8},
+    }
+    assert answer.advantages == answer.scaled_rewards == (1.0, None)
+    assert answer.kept == (True, True)
+    assert (answer.tasks["math"].mean, answer.tasks["math"].std) == (0.5, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param({"rewards": [1.0, float("nan")]}, r"rewards\[1\] is nan", id="nan"),
+        pytest.param({"groups": ["p"]}, "as many groups as rewards", id="short"),
+    ],
+)
+def test_a_step_that_makes_no_sense_is_not_sent(server, client, change, message):
+    """A mistake in the lists is found before the run's state could be."""
+    with pytest.raises(BadCall, match=message):
+        client.advantage(**STEP | change)
+    assert not server.seen
+
+
+def test_runs_are_asked_after_and_rewound(client):
+    """The name of a run travels in the path, whatever characters it has."""
+    assert client.run("a/b")["path"] == "/runs/a%2Fb"
+    answer = client.rewind("a/b", 7)
+    assert (answer["path"], json.loads(answer["body"])) == ("/runs/a%2Fb/rewind", {"step": 7})
+
+
+def test_readiness_is_asked_once(server, client):
+    """A service that does not answer is not ready, and that is no error."""
+    assert client.ready()
+    server.stop()
+    assert not client.ready()
+
+
+def test_limits_are_asked_for_once(server, client):
+    """Every call after the first trusts the limits that the first one learnt."""
+    client.reward(rollouts(1))
+    client.reward(rollouts(1))
+    assert [seen.path for seen in server.seen].count("/info") == 1
+    assert client.info().max_items == server.limits["items"]
+
+
+def test_the_key_is_sent_and_not_shown(server, client_class, config):
+    """The service sees the key; logs that print the settings do not."""
+    secret = replace(config, api_key="s3cret", headers={"X-Team": "vision"})
+    client_class(secret).reward(rollouts(1))
+    assert server.posts[0].headers["authorization"] == "Bearer s3cret"
+    assert server.posts[0].headers["x-team"] == "vision"
+    assert "s3cret" not in repr(secret)
+
+
+def test_proxies_are_used_only_when_asked(server, client_class, config, monkeypatch):
+    """A cluster's proxy variables do not come between a trainer and its service."""
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    elsewhere = replace(config, url="http://127.0.0.1:9", budget_s=0.2)
+    with pytest.raises(RewardUnavailable):
+        client_class(elsewhere).info()
+    assert not server.seen
+    client_class(replace(elsewhere, trust_env=True, budget_s=5)).info()
+    assert server.seen[0].path == "http://127.0.0.1:9/info"

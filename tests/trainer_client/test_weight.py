@@ -1,0 +1,61 @@
+"""What a trainer has to install and load for the client."""
+
+import json
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {
+    "torch",
+    "transformers",
+    "fastapi",
+    "starlette",
+    "pydantic",
+    "uvicorn",
+    "redis",
+    "numpy",
+    "scipy",
+    "sympy",
+    "nltk",
+    "math_verify",
+    "rewards",
+    "service",
+    "orjson",
+    "prometheus_client",
+}
+LOADED = "import sys, json, trainer_client.client; print(json.dumps(sorted(sys.modules)))"
+
+
+def loaded_by(python, cwd):
+    """The top-level modules that importing the client brings."""
+    done = subprocess.run([python, "-c", LOADED], check=True, capture_output=True, cwd=cwd)
+    return {name.partition(".")[0] for name in json.loads(done.stdout)}
+
+
+def test_importing_the_client_loads_nothing_heavy():
+    """Every rank of a job imports it; none of the scoring or serving comes along."""
+    assert not loaded_by(sys.executable, ROOT) & (HEAVY | {"aiohttp"})
+
+
+@pytest.mark.slow
+def test_a_plain_install_brings_no_torch_and_no_server(tmp_path):
+    """`pip install .` in a fresh environment gives a client that works, and no service."""
+    venv.create(tmp_path / "env", with_pip=True)
+    python = str(tmp_path / "env" / "bin" / "python")
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    source = shutil.copytree(
+        ROOT, tmp_path / "source", ignore=shutil.ignore_patterns(".*", "build", "*.egg-info")
+    )
+    subprocess.run([*install, "-c", "deploy/constraints.txt", "."], check=True, cwd=source)
+    listed = subprocess.run(
+        [python, "-m", "pip", "list", "--format=json"], check=True, capture_output=True
+    )
+    installed = {package["name"].lower() for package in json.loads(listed.stdout)}
+    assert "urllib3" in installed
+    assert not installed & {"torch", "transformers", "fastapi", "starlette", "uvicorn", "aiohttp"}
+    assert "trainer_client" in loaded_by(python, tmp_path)
