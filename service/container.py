@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from rewards.ports import Health
 from rewards.sample import Sample
 from rewards.score import Verdict
 from rewards.specs import Spec
@@ -44,8 +45,9 @@ class Lifecycle:
 class Container:
     """Everything a request handler may use.
 
-    `default_spec` names the spec, among `specs`, of requests that name none; `probes` tell of
-    each part by name whether it is ready.
+    `default_spec` names the spec, among `specs`, of requests that name none. Each of `probes`
+    tells of some parts, by name, whether they are ready; without the `vital` ones this replica
+    wants no traffic at all.
     """
 
     scoring: Scoring
@@ -53,6 +55,11 @@ class Container:
     default_spec: str
     limits: Limits
     metrics: Metrics
-    probes: Mapping[str, Callable[[], bool]]
+    probes: tuple[Callable[[], Mapping[str, Health]], ...]
+    vital: frozenset[str]
     version: str
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
+
+    def health(self) -> dict[str, Health]:
+        """Every part by name, and whether it is ready."""
+        return {name: health for probe in self.probes for name, health in probe().items()}

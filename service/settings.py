@@ -39,7 +39,7 @@ class Settings(BaseModel):
         (), description="TOML files, comma-separated, each with a spec of your own."
     )
     max_body_bytes: int = Field(
-        64 * MIB, ge=1024, le=1024 * MIB, description="Largest request body, in bytes."
+        32 * MIB, ge=1024, le=1024 * MIB, description="Largest request body, in bytes."
     )
     max_items: int = Field(
         8192, ge=1, le=1_000_000, description="Most items that one request may hold."
@@ -55,6 +55,24 @@ class Settings(BaseModel):
         gt=0,
         le=3600,
         description="Longest that sending one request body may take, in seconds.",
+    )
+    workers: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Processes for judging what may hang, such as formulas; 0: one per processor.",
+    )
+    worker_cpu_s: float = Field(
+        5.0, gt=0, le=3600, description="Processor time that judging one item may take, in seconds."
+    )
+    worker_memory_bytes: int = Field(
+        2048 * MIB, ge=256 * MIB, description="Memory that one such process may take, in bytes."
+    )
+    cache_characters: int = Field(
+        16 * MIB,
+        ge=0,
+        le=2**40,
+        description="Characters of judged texts remembered, so that repeated answers cost nothing.",
     )
     keep_alive_s: int = Field(
         65, ge=1, le=3600, description="How long an idle connection is kept open, in seconds."

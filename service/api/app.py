@@ -13,6 +13,7 @@ from service.api.routes import catalog, health, reward
 from service.container import Container
 
 ROUTERS = (reward.router, catalog.router, health.router)
+VERSION = "1"
 DESCRIPTION = """\
 Rewards and advantages for reinforcement learning of vision-language models.
 
@@ -31,7 +32,7 @@ class App(FastAPI):
         return self.openapi_schema
 
 
-def build_app(opening: Opening, *, version: str) -> App:
+def build_app(opening: Opening) -> App:
     """Return the application; `opening` gives its parts for as long as it runs."""
 
     @asynccontextmanager
@@ -42,7 +43,7 @@ def build_app(opening: Opening, *, version: str) -> App:
 
     app = App(
         title="reward-service",
-        version=version,
+        version=VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,

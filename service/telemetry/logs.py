@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import structlog
 
-REDUNDANT_LOGGERS = ("uvicorn.access", "asyncio")
+CHATTY_LOGGERS = ("asyncio", "uvicorn.access", "uvicorn.error")
 
 
 def configure_logs(*, level: str, form: str) -> None:
@@ -39,7 +39,7 @@ def configure_logs(*, level: str, form: str) -> None:
         )
     )
     logging.basicConfig(level=severity, handlers=[handler], force=True)
-    for name in REDUNDANT_LOGGERS:
+    for name in CHATTY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

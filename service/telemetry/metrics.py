@@ -53,6 +53,12 @@ class Metrics:
             buckets=SECONDS,
             registry=registry,
         )
+        self.worker_kills = Counter(
+            "reward_worker_kills",
+            "Processes lost or killed while judging, by reason.",
+            ("reason",),
+            registry=registry,
+        )
         self._add_http(registry)
         build = Gauge("reward_build_info", "Always 1.", ("version",), registry=registry)
         build.labels(version).set(1)

@@ -1,5 +1,7 @@
 """`GET /livez`, `/readyz` and `/metrics`: for those who keep the service running."""
 
+from dataclasses import asdict
+
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
@@ -20,14 +22,19 @@ async def livez() -> Response:
 
 @router.get("/readyz", responses=answers(Ready, 503))
 async def readyz(parts: Parts) -> Response:
-    """Whether this replica wants traffic: every part is ready and it is not shutting down."""
-    ready = {name: probe() for name, probe in parts.probes.items()}
+    """Whether this replica wants traffic, and how each part is.
+
+    Without a part that only some requests need it is `degraded` and stays in rotation: requests
+    that need the part are told so, one by one.
+    """
+    health = parts.health()
+    shown = {name: asdict(part) for name, part in health.items()}
+    away = [name for name, part in health.items() if not part.ready]
     if parts.lifecycle.draining:
-        raise Draining("this replica is shutting down", parts=ready)
-    if not all(ready.values()):
-        names = ", ".join(name for name, is_ready in ready.items() if not is_ready)
-        raise Unavailable(f"not ready: {names}", parts=ready)
-    return json_response({"status": "ready", "parts": ready})
+        raise Draining("this replica is shutting down", parts=shown)
+    if parts.vital.intersection(away):
+        raise Unavailable(f"not ready: {', '.join(away)}", parts=shown)
+    return json_response({"status": "degraded" if away else "ready", "parts": shown})
 
 
 @router.get(

@@ -67,9 +67,18 @@ class Live(WireModel):
     status: Literal["live"]
 
 
-class Ready(WireModel):
-    """Every part is ready."""
+class Part(WireModel):
+    """A part of the service."""
 
-    status: Literal["ready"]
-    parts: dict[str, bool]
+    ready: bool
+    reason: str | None
+    """Why it is not ready."""
+
+
+class Ready(WireModel):
+    """This replica wants traffic."""
+
+    status: Literal["ready", "degraded"]
+    """`degraded` while a part is away that only some requests need."""
+    parts: dict[str, Part]
     """The parts by name."""

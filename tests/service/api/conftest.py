@@ -14,6 +14,7 @@ import urllib3
 import uvicorn
 
 from rewards.pipeline import score_batch
+from rewards.ports import Health
 from rewards.specs import BUILT_IN, RELEASED
 from service.api.app import build_app
 from service.container import Container, Limits
@@ -53,7 +54,7 @@ class Service:
     port: int
     engine: Engine
     container: Container
-    ready: dict[str, bool]
+    health: dict[str, Health]
     http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False))
 
     def get(self, path, method="GET", **options):
@@ -95,14 +96,15 @@ def serving(app) -> Iterator[int]:
 @pytest.fixture
 def service() -> Iterator[Service]:
     """A service of its own for each test."""
-    engine, ready = Engine(), {"scoring": True}
+    engine, health = Engine(), {"rules": Health(ready=True), "model": Health(ready=True)}
     container = Container(
         scoring=engine,
         specs=BUILT_IN,
         default_spec=RELEASED,
         limits=LIMITS,
         metrics=Metrics(version="0"),
-        probes={"scoring": lambda: ready["scoring"]},
+        probes=(lambda: health,),
+        vital=frozenset({"rules"}),
         version="0",
     )
 
@@ -110,7 +112,7 @@ def service() -> Iterator[Service]:
     async def opening():
         yield container
 
-    with serving(build_app(opening, version="0")) as port:
-        running = Service(port, engine, container, ready)
+    with serving(build_app(opening)) as port:
+        running = Service(port, engine, container, health)
         with running.http:
             yield running
