@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv serve lint test demo bench clean
+.PHONY: help venv serve lint test readme clean
 
 help:  ## Show these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ lint: venv  ## Format, lint, types, import contracts
 
 test: lint  ## Everything that CI runs
 	$(PY) -m pytest
+
+readme: venv  ## Write the tables of the README anew
+	$(PY) -m tests.house.readme
 
 clean:  ## Remove what was built
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -189,6 +189,6 @@ NO_PROMPTS = Shape(
     "prompts of unknown media",
     IMAGE_PROMPTS.example,
     IMAGE_PROMPTS.read,
-    lambda answer, frames: 0.0,  # noqa: ARG005
+    lambda answer, frames: 0.0,  # noqa: ARG005 - one shape
     _guides_image,
 )

@@ -1,0 +1,103 @@
+"""The tables of the README, made from the code; `python -m tests.house.readme` writes them."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from rewards.errors import RewardError
+from rewards.registry import KINDS, Lane
+from service.api.problems import STATUS
+from service.errors import BadSettings, ServiceError
+from service.settings import PREFIX, Settings
+from tests.house.source import ROOT
+
+README = ROOT / "README.md"
+
+LANES = {
+    Lane.INLINE: "in place",
+    Lane.ISOLATED: "in a process that can be killed",
+    Lane.MODEL: "on a reward model, or in place",
+    Lane.MASKS: "on a mask model",
+}
+
+
+def kinds() -> str:
+    """One row for each reward kind and media type."""
+    rows = (
+        (
+            f"`{kind.name}`",
+            kind.media or "",
+            "text" if kind.shape.name == "text" else f"`{kind.shape.example}`",
+            kind.doc,
+            LANES[kind.lane],
+        )
+        for kind in KINDS
+    )
+    return table(("kind", "`media_type`", "answer", "accuracy", "judged"), rows)
+
+
+def settings() -> str:
+    """One row for each setting of the service."""
+    rows = (
+        (
+            f"`--{name.replace('_', '-')}`",
+            f"`{PREFIX}{name.upper()}`",
+            _default(field.default),
+            field.description or "",
+        )
+        for name, field in Settings.model_fields.items()
+    )
+    return table(("option", "variable", "default", "meaning"), rows)
+
+
+def problems() -> str:
+    """One row for each problem that a whole request can end in, by status."""
+    rows = (
+        (str(status), f"`{error.code}`", "yes" if error.retryable else "", _sentence(error))
+        for error, status in sorted(STATUS.items(), key=lambda row: row[1])
+        if not error.__subclasses__() and error is not BadSettings
+    )
+    return table(("status", "`code`", "retryable", "what happened"), rows)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    r"""A Markdown table.
+
+    >>> print(table(["kind"], [["a|b"]]))
+    | kind |
+    |---|
+    | a\|b |
+    """
+    head = list(head)
+    lines = [head, *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    printed = [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join([printed[0], "|" + "---|" * len(head), *printed[1:]])
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "kinds": kinds,
+    "problems": problems,
+    "settings": settings,
+}
+
+
+def renew(text: str) -> str:
+    """`text` with everything between `<!-- NAME -->` and `<!-- /NAME -->` written anew."""
+    for name, write in PARTS.items():
+        part = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text, found = part.subn(lambda match, write=write: f"{match[1]}{write()}\n{match[2]}", text)
+        if found != 1:
+            raise ValueError(f"expected one part {name!r} in the README; got {found}")
+    return text
+
+
+def _default(value: object) -> str:
+    shown = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return f"`{shown}`" if shown else ""
+
+
+def _sentence(error: type[RewardError | ServiceError]) -> str:
+    return (error.__doc__ or "").splitlines()[0]
+
+
+if __name__ == "__main__":
+    README.write_text(renew(README.read_text(encoding="utf-8")), encoding="utf-8")
