@@ -25,7 +25,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
 
     Raises `BadSettings` for what an operator has to put right.
     """
-    disable_created_metrics()  # type: ignore[no-untyped-call]
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves it bare
     specs = read_specs(settings.spec_files)
     try:
         find_spec(settings.spec, specs)

@@ -11,7 +11,7 @@ from tests.house.source import MODULES, ROOT, TEST_MODULES, definitions, functio
 
 SENTENCE = re.compile(r"\S.*[.?:]$")
 SILENCED = re.compile(r"#\s*(noqa|type:\s*ignore)(?P<rest>.*)$")
-REASONED = re.compile(r"(: [A-Z]+\d+(, [A-Z]+\d+)*|\[[a-z-]+(, [a-z-]+)*\]) +- \S")
+REASONED = re.compile(r"(: [A-Z]+\d+(, [A-Z]+\d+)*|\[[a-z-]+(, [a-z-]+)*\]) +[-#] \S")
 
 
 def first_line(node: ast.AST) -> str:
