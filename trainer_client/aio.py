@@ -4,23 +4,26 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Self, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import aiohttp
 
-from trainer_client.batching import cut, join
+from trainer_client.batching import prepare
 from trainer_client.config import ClientConfig
-from trainer_client.exchange import Call, Lost, Patience, Reply, Send, Steps, exchange
+from trainer_client.errors import ClientError
+from trainer_client.exchange import Patience, exchange
 from trainer_client.protocol import (
     INFO_CALL,
     READY_PATH,
     advantage_call,
-    reward_call,
     rewind_call,
     run_call,
+    score,
 )
+from trainer_client.steps import Call, Lost, Reply, Send, Steps, Together, Wait
 from trainer_client.wire.advantages import AdvantageRequest, AdvantageResponse, Filter, Shard
 from trainer_client.wire.items import Item
 from trainer_client.wire.rewards import RewardResponse
@@ -75,11 +78,10 @@ class AsyncRewardClient:
         patience = Patience.start(self.config, deadline_ms)
         if self._info is None:
             self._info = await self._run(exchange(INFO_CALL, patience))
-        chunks = cut(items, self._info)
-        calls = [
-            reward_call(chunk, spec=spec, run=run, deadline_ms=deadline_ms) for chunk in chunks
-        ]
-        return join(chunks, await self._together(calls, patience))
+        steps = score(
+            prepare(items), self._info, patience, spec=spec, run=run, deadline_ms=deadline_ms
+        )
+        return await self._run(steps)
 
     async def advantage(  # noqa: PLR0913 - the fields of the wire contract, by name
         self,
@@ -133,35 +135,42 @@ class AsyncRewardClient:
     async def _call(self, call: Call[T]) -> T:
         return await self._run(exchange(call, Patience.start(self.config)))
 
-    async def _together(self, calls: Sequence[Call[T]], patience: Patience) -> list[T]:
+    async def _run(self, steps: Steps[T]) -> T:
+        resume: Callable[[], Send | Wait | Together] = partial(next, steps)
+        async with self._session() as session:
+            while True:
+                try:
+                    step = resume()
+                except StopIteration as end:
+                    return cast(T, end.value)
+                try:
+                    resume = partial(steps.send, await self._obey(step, session))
+                except ClientError as error:
+                    resume = partial(steps.throw, error)
+
+    async def _obey(self, step: Send | Wait | Together, session: aiohttp.ClientSession) -> Any:
+        if isinstance(step, Send):
+            return await self._send(session, step)
+        if isinstance(step, Together):
+            return await self._together(step.parts)
+        log.warning("%s; trying again in %.2f s", step.why, step.seconds)
+        await asyncio.sleep(step.seconds)
+        return None
+
+    async def _together(self, parts: Sequence[Steps[Any]]) -> list[Any]:
         room = asyncio.Semaphore(self.config.concurrency)
 
-        async def one(call: Call[T]) -> T:
+        async def take(part: Steps[T]) -> T:
             async with room:
-                return await self._run(exchange(call, patience))
+                return await self._run(part)
 
-        tasks = [asyncio.ensure_future(one(call)) for call in calls]
+        tasks = [asyncio.ensure_future(take(part)) for part in parts]
         try:
             return await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _run(self, steps: Steps[T]) -> T:
-        answer: Reply | Lost | None = None
-        async with self._session() as session:
-            while True:
-                try:
-                    step = steps.send(answer)
-                except StopIteration as end:
-                    return cast(T, end.value)
-                answer = None
-                if isinstance(step, Send):
-                    answer = await self._send(session, step)
-                    continue
-                log.warning("%s; trying again in %.2f s", step.why, step.seconds)
-                await asyncio.sleep(step.seconds)
 
     async def _send(self, session: aiohttp.ClientSession, send: Send) -> Reply | Lost:
         connect_s = min(self.config.connect_s, send.timeout_s)

@@ -6,7 +6,7 @@ from typing import Any
 
 from trainer_client.errors import BadAnswer, BadCall
 from trainer_client.wire.items import Item, Media
-from trainer_client.wire.rewards import ItemResult, RewardResponse
+from trainer_client.wire.rewards import ItemResult, RewardResponse, SpecTag
 from trainer_client.wire.service import Info
 
 ENVELOPE_BYTES = 4096  # room for spec, run, deadline and brackets
@@ -51,17 +51,22 @@ class Chunk:
         return response
 
 
-def cut(items: Sequence[Item | Mapping[str, Any]], info: Info) -> list[Chunk]:
-    """Cut a batch into chunks within the service's limits, each group whole in one of them.
-
-    Raises `BadCall` for an empty batch and for a group that no request can hold.
-    """
+def prepare(items: Sequence[Item | Mapping[str, Any]]) -> list[Entry]:
+    """Write every item as JSON; raise `BadCall` for an empty batch."""
     if not items:
         raise BadCall("expected at least one item")
     entries = []
     for position, given in enumerate(items):
         item = Item.of(given)
         entries.append(Entry(position, item, item.encode(position)))
+    return entries
+
+
+def cut(entries: Iterable[Entry], info: Info) -> list[Chunk]:
+    """Cut a batch into chunks within the service's limits, each group whole in one of them.
+
+    Raises `BadCall` for a group that no request can hold.
+    """
     return list(_pack(_by_group(entries), info))
 
 
@@ -92,16 +97,45 @@ def _pack(groups: Iterable[list[Entry]], info: Info) -> Iterator[Chunk]:
     yield Chunk(tuple(packed))
 
 
-def join(chunks: Sequence[Chunk], answers: Sequence[RewardResponse]) -> RewardResponse:
-    """Put the verdicts of all chunks back into the order of the batch.
+def join(chunks: Sequence[Chunk], answers: Sequence[RewardResponse]) -> dict[int, ItemResult]:
+    """Return the verdict on each position of the batch."""
+    placed: dict[int, ItemResult] = {}
+    for chunk, answer in zip(chunks, answers, strict=True):
+        placed |= zip((entry.position for entry in chunk.entries), answer.results, strict=True)
+    return placed
 
-    Raises `BadAnswer` if the chunks were scored under different specs, as they may be while the
-    service is being replaced by a version that scores otherwise.
+
+def only_spec(answers: Sequence[RewardResponse]) -> SpecTag:
+    """Return the spec of all answers; raise `BadAnswer` if there is more than one.
+
+    There may be while the service is being replaced by a version that scores otherwise.
     """
     specs = {answer.spec for answer in answers}
     if len(specs) != 1:
         raise BadAnswer(f"parts of one batch were scored under different specs: {specs}")
-    placed: dict[int, ItemResult] = {}
-    for chunk, answer in zip(chunks, answers, strict=True):
-        placed |= zip((entry.position for entry in chunk.entries), answer.results, strict=True)
-    return RewardResponse(specs.pop(), tuple(placed[at] for at in range(len(placed))))
+    return specs.pop()
+
+
+def unsettled(entries: Sequence[Entry], results: Mapping[int, ItemResult]) -> list[Entry]:
+    """Return the items that may yet be scored, each with its whole group.
+
+    Members of one group that were scored in different requests might not be on one scale.
+    """
+    return [
+        entry
+        for group in _by_group(entries)
+        if any(results[one.position].retryable for one in group)
+        for entry in group
+    ]
+
+
+def improve(
+    old: Mapping[int, ItemResult], again: Sequence[Entry], new: Mapping[int, ItemResult]
+) -> dict[int, ItemResult]:
+    """Take the new verdicts on each group of which more was scored than before."""
+    results = dict(old)
+    for group in _by_group(again):
+        positions = [entry.position for entry in group]
+        if sum(new[at].scored for at in positions) > sum(old[at].scored for at in positions):
+            results |= {at: new[at] for at in positions}
+    return results

@@ -4,26 +4,28 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any, Self, TypeVar, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
-from trainer_client.batching import cut, join
+from trainer_client.batching import prepare
 from trainer_client.config import ClientConfig
-from trainer_client.errors import RewardUnavailable
-from trainer_client.exchange import Call, Lost, Patience, Reply, Send, Steps, exchange
+from trainer_client.errors import ClientError, RewardUnavailable
+from trainer_client.exchange import Patience, exchange
 from trainer_client.protocol import (
     INFO_CALL,
     READY_PATH,
     advantage_call,
-    reward_call,
     rewind_call,
     run_call,
+    score,
 )
+from trainer_client.steps import Call, Lost, Reply, Send, Steps, Together, Wait
 from trainer_client.wire.advantages import AdvantageRequest, AdvantageResponse, Filter, Shard
 from trainer_client.wire.items import Item
 from trainer_client.wire.rewards import RewardResponse
@@ -81,11 +83,10 @@ class RewardClient:
         patience = Patience.start(self.config, deadline_ms)
         if self._info is None:
             self._info = self._run(exchange(INFO_CALL, patience))
-        chunks = cut(items, self._info)
-        calls = [
-            reward_call(chunk, spec=spec, run=run, deadline_ms=deadline_ms) for chunk in chunks
-        ]
-        return join(chunks, self._together(calls, patience))
+        steps = score(
+            prepare(items), self._info, patience, spec=spec, run=run, deadline_ms=deadline_ms
+        )
+        return self._run(steps)
 
     def advantage(  # noqa: PLR0913 - the fields of the wire contract, by name
         self,
@@ -140,36 +141,42 @@ class RewardClient:
     def _call(self, call: Call[T]) -> T:
         return self._run(exchange(call, Patience.start(self.config)))
 
-    def _together(self, calls: Sequence[Call[T]], patience: Patience) -> list[T]:
-        if len(calls) == 1:
-            return [self._run(exchange(calls[0], patience))]
-        failed = threading.Event()
-        with ThreadPoolExecutor(min(self.config.concurrency, len(calls))) as pool:
-            futures = [pool.submit(self._run, exchange(call, patience), failed) for call in calls]
-            try:
-                first, _ = wait(futures, return_when=FIRST_EXCEPTION)
-                for future in first:
-                    future.result()
-            finally:
-                failed.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-            return [future.result() for future in futures]
-
-    def _run(self, steps: Steps[T], failed: threading.Event | None = None) -> T:
-        stop = failed or threading.Event()
-        answer: Reply | Lost | None = None
+    def _run(self, steps: Steps[T], stop: threading.Event | None = None) -> T:
+        resume: Callable[[], Send | Wait | Together] = partial(next, steps)
         while True:
             try:
-                step = steps.send(answer)
+                step = resume()
             except StopIteration as end:
                 return cast(T, end.value)
-            answer = None
-            if isinstance(step, Send):
-                answer = self._send(step)
-                continue
-            log.warning("%s; trying again in %.2f s", step.why, step.seconds)
-            if stop.wait(step.seconds):
-                raise RewardUnavailable("another part of the batch failed")
+            try:
+                resume = partial(steps.send, self._obey(step, stop or threading.Event()))
+            except ClientError as error:
+                resume = partial(steps.throw, error)
+
+    def _obey(self, step: Send | Wait | Together, stop: threading.Event) -> Any:
+        if isinstance(step, Send):
+            return self._send(step)
+        if isinstance(step, Together):
+            return self._together(step.parts)
+        log.warning("%s; trying again in %.2f s", step.why, step.seconds)
+        if stop.wait(step.seconds):
+            raise RewardUnavailable("another part of the batch failed")
+        return None
+
+    def _together(self, parts: Sequence[Steps[Any]]) -> list[Any]:
+        if len(parts) == 1:
+            return [self._run(parts[0])]
+        stop = threading.Event()
+        with ThreadPoolExecutor(min(self.config.concurrency, len(parts))) as pool:
+            futures = [pool.submit(self._run, part, stop) for part in parts]
+            try:
+                ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
+                for future in ended:
+                    future.result()
+            finally:
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+            return [future.result() for future in futures]
 
     def _send(self, send: Send) -> Reply | Lost:
         ends_at = time.monotonic() + send.timeout_s

@@ -23,8 +23,9 @@ class ClientConfig:
     below the collective timeout of your training job. `attempt_s` bounds the wait for one
     answer, `connect_s` the wait for a connection. Pauses between attempts are drawn uniformly
     from 0 to `first_pause_s` doubled each time, up to `longest_pause_s`. `concurrency` bounds
-    how many parts of one batch are under way at once. Proxy variables are ignored unless
-    `trust_env` is set.
+    how many parts of one batch are under way at once; `rounds` how often an item is sent that
+    comes back unscored because a worker or a model was in trouble. Proxy variables are ignored
+    unless `trust_env` is set.
     """
 
     url: str = "http://127.0.0.1:8080"
@@ -35,6 +36,7 @@ class ClientConfig:
     first_pause_s: float = 0.25
     longest_pause_s: float = 15.0
     concurrency: int = 8
+    rounds: int = 3
     trust_env: bool = False
     ca_file: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -43,8 +45,9 @@ class ClientConfig:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise BadCall(f"url: expected http://host[:port][/prefix]; got {self.url!r}")
-        if self.concurrency < 1:
-            raise BadCall(f"concurrency: expected at least 1; got {self.concurrency}")
+        for name in ("concurrency", "rounds"):
+            if getattr(self, name) < 1:
+                raise BadCall(f"{name}: expected at least 1; got {getattr(self, name)!r}")
         for name in ("budget_s", "attempt_s", "connect_s", "first_pause_s", "longest_pause_s"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise BadCall(f"{name}: expected seconds above 0; got {getattr(self, name)!r}")

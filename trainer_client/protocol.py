@@ -1,11 +1,14 @@
 """The calls that the service answers: what each sends and how its answer is read."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from trainer_client.batching import Chunk
-from trainer_client.exchange import GRACE_S, Call
+from trainer_client.batching import Chunk, Entry, cut, improve, join, only_spec, unsettled
+from trainer_client.errors import RewardUnavailable
+from trainer_client.exchange import GRACE_S, Patience, exchange
+from trainer_client.steps import Call, Steps, Together, Wait
 from trainer_client.wire.advantages import AdvantageRequest, AdvantageResponse
 from trainer_client.wire.rewards import RewardResponse
 from trainer_client.wire.service import Info
@@ -13,6 +16,45 @@ from trainer_client.wire.text import decode
 
 READY_PATH = "/readyz"
 INFO_CALL: Call[Info] = Call("GET", "/info", Info.read)
+
+
+def score(
+    entries: Sequence[Entry],
+    info: Info,
+    patience: Patience,
+    *,
+    spec: str | None,
+    run: str | None,
+    deadline_ms: int | None,
+) -> Steps[RewardResponse]:
+    """Score a batch, and score again what trouble of the machine left unscored.
+
+    What is still unscored after the last round stays so; the verdicts of earlier rounds are kept.
+    """
+
+    def ask(chunks: Sequence[Chunk]) -> Together:
+        calls = [
+            reward_call(chunk, spec=spec, run=run, deadline_ms=deadline_ms) for chunk in chunks
+        ]
+        return Together([exchange(call, patience) for call in calls])
+
+    chunks = cut(entries, info)
+    answers = yield ask(chunks)
+    tag, results = only_spec(answers), join(chunks, answers)
+    for tried in range(1, patience.config.rounds):
+        again = unsettled(entries, results)
+        pause_s = patience.pause_s(tried, 0.0)
+        if not again or pause_s >= patience.left_s() - GRACE_S:
+            break
+        yield Wait(pause_s, f"{len(again)} items may yet be scored")
+        chunks = cut(again, info)
+        try:
+            answers = yield ask(chunks)
+        except RewardUnavailable:
+            break
+        if {answer.spec for answer in answers} == {tag}:
+            results = improve(results, again, join(chunks, answers))
+    return RewardResponse(tag, tuple(results[entry.position] for entry in entries))
 
 
 def reward_call(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer_client.batching import ENVELOPE_BYTES, cut, join
+from trainer_client.batching import ENVELOPE_BYTES, cut, join, prepare
 from trainer_client.errors import BadCall
 from trainer_client.wire.items import Item
 from trainer_client.wire.rewards import ItemResult, RewardResponse, SpecTag
@@ -35,7 +35,7 @@ batches = st.lists(
 @given(batches, st.integers(40, 50), st.integers(15_000, 20_000))
 def test_every_item_travels_once_within_the_limits(items, most, room):
     """Chunks hold each position once, and none holds more than it may."""
-    chunks = cut(items, Info(most, room))
+    chunks = cut(prepare(items), Info(most, room))
     positions = sorted(entry.position for chunk in chunks for entry in chunk.entries)
     assert positions == list(range(len(items)))
     for chunk in chunks:
@@ -47,7 +47,7 @@ def test_every_item_travels_once_within_the_limits(items, most, room):
 def test_a_group_is_never_divided(items, most):
     """Rollouts of one prompt are in one request, wherever in the batch they stand."""
     homes = {}
-    for number, chunk in enumerate(cut(items, Info(most, 1 << 20))):
+    for number, chunk in enumerate(cut(prepare(items), Info(most, 1 << 20))):
         for entry in chunk.entries:
             homes.setdefault(entry.item.group, set()).add(number)
     homes.pop(None, None)
@@ -57,20 +57,18 @@ def test_a_group_is_never_divided(items, most):
 @given(batches)
 def test_join_undoes_cut(items):
     """Whatever was cut, the verdicts stand in the order of the batch."""
-    chunks = cut(items, Info(40, 15_000))
+    chunks = cut(prepare(items), Info(40, 15_000))
     answers = [
         RewardResponse(SPEC, tuple(result(entry.id) for entry in chunk.entries)) for chunk in chunks
     ]
     joined = join(chunks, answers)
-    assert [one.id for one in joined.results] == [str(n) for n in range(len(items))]
+    assert {at: one.id for at, one in joined.items()} == {n: str(n) for n in range(len(items))}
 
 
 def test_ids_of_the_caller_are_kept():
     """An item that has an id travels under it, another under its position."""
-    (chunk,) = cut(
-        [item(None), {"kind": "ocr", "response": "", "ground_truth": "a", "id": "p/1"}],
-        Info(8, 1 << 20),
-    )
+    own = {"kind": "ocr", "response": "", "ground_truth": "a", "id": "p/1"}
+    (chunk,) = cut(prepare([item(None), own]), Info(8, 1 << 20))
     assert [json.loads(entry.body)["id"] for entry in chunk.entries] == ["0", "p/1"]
 
 
@@ -80,4 +78,4 @@ def test_ids_of_the_caller_are_kept():
 def test_a_group_that_no_request_can_hold_is_named(info):
     """Dividing it would change its scores, so the caller decides."""
     with pytest.raises(BadCall, match="group 'a' has 4 items"):
-        cut([item("a")] * 4, info)
+        cut(prepare([item("a")] * 4), info)

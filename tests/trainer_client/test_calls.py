@@ -218,13 +218,43 @@ def test_parts_scored_under_different_specs_are_not_mixed(server, client):
 
 
 def test_an_item_without_a_verdict_is_no_zero(server, client):
-    """An unscored item has no reward, says why, and leaves its neighbours alone."""
-    server.play(results(verdict("0", 1.5), unscored("1", "model_failed", retryable=True)))
+    """An unscored item has no reward, says why, leaves its neighbours alone, is not sent again."""
+    server.play(results(verdict("0", 1.5), unscored("1")))
     response = client.reward(rollouts(2))
     assert response.rewards == [1.5, None]
     assert response.accuracy == [1.0, None]
     (lost,) = response.unscored
-    assert (lost.id, lost.error.code, lost.error.retryable) == ("1", "model_failed", True)
+    assert (lost.id, lost.error.code, lost.retryable) == ("1", "bad_ground_truth", False)
+    assert len(server.posts) == 1
+
+
+LOST = {"code": "model_failed", "retryable": True}
+
+
+def test_what_a_machine_in_trouble_left_unscored_is_sent_again(server, client):
+    """Only such items go again, each with its whole group, and their verdicts fall into place."""
+    first = [unscored("0"), unscored("1", **LOST), verdict("2", 9.0), verdict("3", 3.0)]
+    server.play(results(*first))
+    items = [i | {"group": g} for i, g in zip(rollouts(4), "abbc", strict=True)]
+    assert client.reward(items).rewards == [None, 1.0, 2.0, 3.0]
+    assert [item["id"] for item in server.posts[1].json["items"]] == ["1", "2"]
+
+
+def test_a_verdict_is_never_traded_for_none(server, client):
+    """A second round that goes worse, fails, or has another spec leaves the first's verdicts."""
+    before, worse = [verdict("0", 1.5), unscored("1", **LOST)], [unscored("0", **LOST)] * 2
+    server.play(results(*before), results(*[worse[0], verdict("1", 7.0)]))
+    server.play(results(*[verdict("0", 7.0), verdict("1", 7.0)], spec=SPEC | {"version": 2}))
+    assert client.reward(rollouts(2, group="a")).rewards == [1.5, None]
+    server.play(results(*before), *[garbage()] * 3)
+    assert client.reward(rollouts(2, group="a")).rewards == [1.5, None]
+
+
+def test_lasting_trouble_of_the_machine_ends_after_the_last_round(server, client):
+    """A model that stays away costs three rounds and then its items."""
+    server.play(*[results(unscored("0", **LOST))] * 9)
+    assert client.reward(rollouts(1)).rewards == [None]
+    assert len(server.posts) == 3
 
 
 def test_missing_media_are_uploaded_once_and_the_batch_sent_again(server, client, tmp_path):

@@ -8,16 +8,9 @@ from hypothesis import strategies as st
 
 from trainer_client.config import ClientConfig
 from trainer_client.errors import BadCall, RewardUnavailable
-from trainer_client.exchange import (
-    Call,
-    Lost,
-    Patience,
-    Reply,
-    Send,
-    Wait,
-    exchange,
-    retry_after_s,
-)
+from trainer_client.exchange import Patience, exchange
+from trainer_client.judgement import retry_after_s
+from trainer_client.steps import Call, Lost, Reply, Send, Wait
 
 CONFIG = ClientConfig(budget_s=100.0, attempt_s=30.0, first_pause_s=1.0, longest_pause_s=8.0)
 CALL = Call("POST", "/reward", read=bytes.decode, body=lambda left_s: f"{left_s:g}".encode())

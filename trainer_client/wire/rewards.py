@@ -44,6 +44,11 @@ class ItemResult:
         """Whether there is a verdict."""
         return self.reward is not None
 
+    @property
+    def retryable(self) -> bool:
+        """Whether the machine, not the item, stood in the way of a verdict."""
+        return self.error is not None and self.error.retryable
+
     @classmethod
     def read(cls, document: Any) -> Self:
         """Read one element of `results`."""
