@@ -17,12 +17,11 @@ SMALLEST_COPY = 4
 FILES = [path for path in committed() if path.name != "LICENSE"]
 
 
-@pytest.mark.parametrize("path", FILES, ids=str)
-def test_a_file_names_no_machine(path):
+@pytest.mark.parametrize("banned", [HOMES, INDEXES], ids=["path", "index"])
+def test_a_file_names_no_machine(banned):
     """No committed text holds a path of one machine or the address of a package index."""
-    text = text_of(path) or ""
-    assert HOMES.search(text) is None
-    assert INDEXES.search(text) is None
+    found = {str(path): banned.search(text_of(path) or "") for path in FILES}
+    assert {path: match[0] for path, match in found.items() if match} == {}
 
 
 def test_no_file_is_heavy():
