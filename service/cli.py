@@ -1,6 +1,7 @@
 """The command line: one row per command, each loaded only where its libraries are installed."""
 
 import importlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,11 +23,14 @@ class Command:
     extra: str | None = None
 
 
-COMMANDS = (Command("serve", "Start the service.", extra="service"),)
+COMMANDS = (
+    Command("serve", "Start the service.", extra="service"),
+    Command("score", "Score a file without a server."),
+)
 
 
-def build_cli() -> typer.Typer:
-    """Return the command line with every command of the table."""
+def build_cli(wanted: str | None) -> typer.Typer:
+    """Return the command line; only the `wanted` command is loaded, the others are just listed."""
     cli = typer.Typer(
         help="Rewards and advantages for reinforcement learning of vision-language models.",
         no_args_is_help=True,
@@ -35,7 +39,10 @@ def build_cli() -> typer.Typer:
         rich_markup_mode=None,
     )
     for command in COMMANDS:
-        _add(cli, command)
+        if command.name == wanted:
+            _add(cli, command)
+        else:
+            cli.command(command.name, help=command.summary)(lambda: None)
     return cli
 
 
@@ -66,7 +73,7 @@ def _explanation(command: Command, missing: str | None) -> Callable[[], None]:
 
 def main() -> None:
     """Run the command that the arguments name."""
-    build_cli()()
+    build_cli(sys.argv[1] if len(sys.argv) > 1 else None)()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,77 @@
+"""Lines of a file as samples, under our field names or those of OneThinker's data."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rewards.errors import UnknownKind
+from rewards.registry import default_task, lookup
+from rewards.sample import Sample
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "id": ("id", "problem_id"),
+    "kind": ("kind", "problem_type"),
+    "response": ("response",),
+    "ground_truth": ("ground_truth", "solution", "answer"),
+    "media_type": ("media_type", "data_type"),
+    "prompt": ("prompt", "problem"),
+    "group": ("group", "problem_id"),
+    "task": ("task",),
+}
+REQUIRED = ("kind", "response", "ground_truth")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line: its number (from 1), its id, and the sample; `label` is its kind and media."""
+
+    line: int
+    id: str | None
+    label: str
+    sample: Sample
+
+
+class BadLine(ValueError):
+    """A line that is no sample, and why."""
+
+
+def read_row(line: int, text: str) -> Row:
+    """Read one line of JSON; raises `BadLine`.
+
+    >>> row = read_row(1, '{"problem_type": "OCR", "solution": "hi", "response": "ho"}')
+    >>> row.label, row.sample.ground_truth
+    ('ocr', 'hi')
+    """
+    values = _read_values(text)
+    item_id, task = values.pop("id", None), values.get("task")
+    try:
+        kind = lookup(values["kind"], values.get("media_type"))
+    except UnknownKind as error:
+        raise BadLine(str(error)) from None
+    return Row(line, item_id, task or default_task(kind), Sample(**values))
+
+
+def _read_values(text: str) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadLine(f"expected JSON: {error}") from None
+    if not isinstance(record, dict):
+        raise BadLine(f"expected an object, got {type(record).__name__}")
+    values = {}
+    for field, names in FIELDS.items():
+        present = [name for name in names if record.get(name) is not None]
+        if present:
+            values[field] = _checked(field, record[present[0]])
+        elif field in REQUIRED:
+            raise BadLine(f"expected a field named {' or '.join(names)}")
+    return values
+
+
+def _checked(field: str, value: Any) -> Any:
+    if field == "ground_truth" or isinstance(value, str):
+        return value
+    if field in {"id", "group"} and isinstance(value, int):
+        return str(value)
+    raise BadLine(f"{field}: expected text, got {type(value).__name__}")
