@@ -1,0 +1,40 @@
+"""Tests for `rewards.kinds.math`, which runs in a killable process everywhere else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from math_verify import parse, verify
+
+from rewards.kinds.math import score_math
+from rewards.specs import Spec
+
+formulas = st.builds(
+    "{}{}{}".format,
+    st.integers(-99, 99),
+    st.sampled_from(["", "/3", r"\sqrt{2}", "x", "^2", r"\%", "^\\circ", ".50"]),
+    st.sampled_from(["", "+1", " cm", "y"]),
+).flatmap(lambda text: st.sampled_from([text, f"${text}$", rf"\boxed{{{text}}}"]))
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "expected"),
+    [
+        pytest.param(r"\frac{6}{4}", r"\frac{3}{2}", 1.0, id="unreduced"),
+        pytest.param("$(x+1)^2$", "$x^2+2x+1$", 1.0, id="expanded"),
+        pytest.param(r"$\{3,2,1\}$", r"$\{1,2,3\}$", 1.0, id="set"),
+        pytest.param("43", "42", 0.0, id="another-number"),
+        pytest.param("0.5", r"50\%", 0.0, id="percent"),
+        pytest.param("1", "", 0.0, id="empty-truth"),
+        pytest.param(r"\sqrt{" * 500, "42", 0.0, id="unclosed"),
+        pytest.param("9" * 400, "42", 0.0, id="400-digits"),
+    ],
+)
+def test_worked_by_hand(answer, truth, expected):
+    """Equivalence of formulas, for cases one can check on paper."""
+    assert score_math(answer, truth, Spec()).value == expected
+
+
+@given(formulas, formulas)
+def test_agrees_with_math_verify_on_a_main_thread(answer, truth):
+    """Keeping parsed formulas and leaving out the alarm change no verdict."""
+    assert score_math(answer, truth, Spec()).value == float(verify(parse(truth), parse(answer)))
