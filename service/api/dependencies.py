@@ -1,22 +1,17 @@
-"""What handlers are given: the container, and bodies read under their limits."""
+"""What handlers are given to work with: the container, the caller's patience, an answer."""
 
 import asyncio
-import time
-from typing import Annotated, Any, Generic, TypeVar
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
 
 import orjson
 from fastapi import Depends
-from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.openapi import component
-from service.api.problems import misfit
-from service.api.schemas.base import WireModel
-from service.container import Container, Limits
-from service.errors import TooLarge, TooSlow, UnsupportedEncoding
+from service.container import Container
 
-Record = TypeVar("Record", bound=WireModel)
+Result = TypeVar("Result")
 
 
 def container_of(request: Request) -> Container:
@@ -28,64 +23,30 @@ def container_of(request: Request) -> Container:
 Parts = Annotated[Container, Depends(container_of)]
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
-    """Read a body whole; raise without reading on where it is compressed, too large or too slow."""
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding.strip().lower() != "identity":
-        raise UnsupportedEncoding(
-            f"expected an uncompressed body, got content-encoding {encoding!r}"
-        )
-    announced = request.headers.get("content-length", "0")
-    _check_size(int(announced) if announced.isdecimal() else 0, limits)
-    body = bytearray()
-    try:
-        async with asyncio.timeout(limits.body_timeout_s):
-            async for chunk in request.stream():
-                body += chunk
-                _check_size(len(body), limits)
-    except TimeoutError:
-        raise TooSlow(f"expected the whole body within {limits.body_timeout_s:g} s") from None
-    return bytes(body)
+class CallerLeft(ConnectionError):
+    """Nobody waits for the answer any more."""
 
 
-def _check_size(size: int, limits: Limits) -> None:
-    if size > limits.body_bytes:
-        raise TooLarge(
-            f"expected at most {limits.body_bytes} bytes in the body, got {size} or more",
-            body_bytes=limits.body_bytes,
-        )
+async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Return what `work` comes to; cancel it and raise `CallerLeft` when the caller leaves first.
 
-
-class JsonBody(Generic[Record]):
-    """A dependency that reads the body as one record, in one pass over its bytes.
-
-    FastAPI would parse it to Python objects first, by a parser that lets NaN through, and then
-    validate those: half as fast again. `document` is for a route's `openapi_extra`.
+    For work without effects only. The body must have been read.
     """
+    task = asyncio.ensure_future(work)
+    departure = asyncio.ensure_future(_departure(request))
+    try:
+        await asyncio.wait({task, departure}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise CallerLeft
+        return task.result()
+    finally:
+        task.cancel()
+        departure.cancel()
 
-    def __init__(self, record: type[Record]) -> None:
-        self._adapter: TypeAdapter[Record] = TypeAdapter(record)
-        self.document: dict[str, Any] = {
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": component(record)}},
-            }
-        }
 
-    async def __call__(self, request: Request) -> Record:
-        """Return the record; raise `InvalidRequest` at the fields that do not fit."""
-        container = container_of(request)
-        body = await read_body(request, container.limits)
-        started = time.perf_counter()
-        try:
-            return self._adapter.validate_json(body)
-        except ValidationError as error:
-            raise misfit(
-                error.errors(include_url=False, include_input=False, include_context=False)
-            ) from None
-        finally:
-            elapsed = time.perf_counter() - started
-            container.metrics.stage_seconds.labels("parse").observe(elapsed)
+async def _departure(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def json_response(content: object) -> Response:

@@ -6,9 +6,9 @@ import uuid
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.dependencies import CallerLeft
 from service.api.problems import respond
 from service.container import Container
 from service.telemetry.logs import frames
@@ -81,7 +81,7 @@ class Observe:
         with container.metrics.inflight.track_inprogress():
             try:
                 await self._app(scope, exchange.receive, exchange.send)
-            except ClientDisconnect:
+            except CallerLeft:
                 pass
             except Exception as error:  # noqa: BLE001 - the boundary of the whole service
                 await _apologise(exchange, error)

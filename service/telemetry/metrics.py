@@ -17,6 +17,7 @@ BATCH_SIZES = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 
 SCORED = "scored"
 REFUSED = "refused"
+ABANDONED = "abandoned"
 ANY_KIND = "any"
 
 
@@ -24,7 +25,7 @@ class Metrics:
     """The metrics of one replica; every label takes few values, none of them chosen by a caller.
 
     An item is counted once in `items`: as `scored`, under the code of the error that left it
-    unscored, or, with its whole request, as `refused` under the kind `any`.
+    unscored, or, with its whole request, as `refused` or `abandoned` under the kind `any`.
     """
 
     def __init__(self, *, version: str) -> None:
@@ -83,10 +84,13 @@ class Metrics:
 
     @contextmanager
     def refusing(self, items: int) -> Iterator[None]:
-        """Count `items` as refused if what is done under this ends in an error."""
+        """Count `items` as refused if this fails, or as abandoned if nobody waits any more."""
         try:
             yield
-        except BaseException:
+        except ConnectionError:
+            self.items.labels(ANY_KIND, ABANDONED).inc(items)
+            raise
+        except Exception:
             self.items.labels(ANY_KIND, REFUSED).inc(items)
             raise
 

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.dependencies import JsonBody, Parts, json_response
+from service.api.bodies import JsonBody
+from service.api.dependencies import Parts, json_response, unless_gone
 from service.api.openapi import READING_A_BODY, answers
 from service.api.schemas.reward import RewardAnswer, RewardRequest
 from service.api.translate import read_batch, write_answer
@@ -32,7 +33,10 @@ async def reward(
     with parts.metrics.refusing(len(asked.items)):
         batch = read_batch(asked, parts, started=request.state.started)
         with stage.labels("score").time():
-            verdicts = await parts.scoring.score(batch.samples, batch.spec, deadline=batch.deadline)
+            verdicts = await unless_gone(
+                request,
+                parts.scoring.score(batch.samples, batch.spec, deadline=batch.deadline),
+            )
     parts.metrics.count([sample.kind for sample in batch.samples], verdicts)
     with stage.labels("write").time():
         return json_response(write_answer(asked, batch.spec, verdicts))

