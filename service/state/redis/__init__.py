@@ -1,0 +1,1 @@
+"""Runs in Redis, shared by every replica."""

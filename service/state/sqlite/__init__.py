@@ -1,0 +1,1 @@
+"""Runs in one SQLite file, durable before a write returns."""
