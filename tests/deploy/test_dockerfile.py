@@ -1,0 +1,169 @@
+"""The images: what can be known of them without building them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from service.settings import Settings
+from tests.deploy.containerfile import Containerfile, without_mounts
+from tests.house.source import ROOT, committed
+
+FILE = Containerfile.read()
+TARGETS = ("cpu", "gpu")
+STARTS_WITHIN_S = 60
+
+
+def test_the_linter_finds_nothing():
+    """hadolint has no complaint about the Dockerfile."""
+    hadolint = Path(sysconfig.get_path("scripts")) / "hadolint"
+    linted = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True)
+    assert (linted.returncode, linted.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_runs_as_nobody_in_particular(target):
+    """The process is not root, by number, so that a cluster can check it."""
+    user, group = FILE.last(target, "USER").split(":")
+    assert int(user) >= 10_000
+    assert int(group) >= 10_000
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_starts_the_service_and_asks_whether_it_lives(target):
+    """The image needs no arguments, and its health check asks the port it listens on."""
+    variables = FILE.environment(target)
+    settings = Settings.read(variables)
+    assert FILE.command(target, "ENTRYPOINT") + FILE.command(target, "CMD") == [
+        "reward-service",
+        "serve",
+    ]
+    assert settings.host == "0.0.0.0"
+    assert f"127.0.0.1:{settings.port}/livez" in FILE.last(target, "HEALTHCHECK")
+    assert FILE.last(target, "EXPOSE") == str(settings.port)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_state_is_kept_in_a_volume(target):
+    """A replaced container finds its runs again, and the root file system may be read-only."""
+    path = Settings.read(FILE.environment(target)).store.removeprefix("sqlite:")
+    volumes = FILE.command(target, "VOLUME")
+    assert str(Path(path).parent) in volumes
+    assert f"--owner=rewards --group=rewards {' '.join(volumes)}" in " ".join(
+        rest for word, rest in FILE.instructions(target) if word == "RUN"
+    )
+
+
+def test_base_images_have_a_version():
+    """No stage starts from whatever is newest."""
+    bases = {stage.base for stage in FILE.stages.values()} - set(FILE.stages)
+    assert [base for base in bases if not re.search(r":\d+\.\d+", base)] == []
+
+
+def test_only_what_is_installed_is_sent_to_the_builder(tmp_path):
+    """The build context holds the packages and what describes them, nothing else."""
+    fill_context(tmp_path)
+    entries = {path.name for path in tmp_path.iterdir()}
+    assert entries == {
+        "LICENSE", "README.md", "deploy", "pyproject.toml", "rewards", "service", "trainer_client",
+    }  # fmt: skip
+    assert [path.name for path in (tmp_path / "deploy").iterdir()] == ["constraints.txt"]
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_image_give_a_service_that_lives(tmp_path):
+    """The same steps in an empty directory install a service that starts and passes its check."""
+    context, root = tmp_path / "context", tmp_path / "root"
+    context.mkdir()
+    fill_context(context)
+    build("build-cpu", context, root)
+    port = free_port()
+    variables = {**os.environ, **placed(FILE.environment("cpu"), root), "REWARDS_PORT": str(port)}
+    variables["PATH"] = f"{root}/venv/bin:{os.environ['PATH']}"
+    (root / "data").mkdir()
+    start = FILE.command("cpu", "ENTRYPOINT") + FILE.command("cpu", "CMD")
+    service = subprocess.Popen(start, env=variables, cwd=root)
+    try:
+        wait_until_ready(port)
+        check = [part.replace("8080", str(port)) for part in FILE.command("cpu", "HEALTHCHECK")]
+        assert subprocess.run(check, env=variables).returncode == 0
+    finally:
+        service.terminate()
+        assert service.wait(timeout=60) == 0
+
+
+def fill_context(folder: Path) -> None:
+    """Copy what the build context would hold, by the exceptions of .dockerignore."""
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    kept = [line.removeprefix("!") for line in lines if line.startswith("!")]
+    assert lines[0] == "*"
+    for path in committed():
+        if any(path.is_relative_to(keep) for keep in kept):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, folder / path)
+
+
+def placed(variables: dict[str, str], root: Path) -> dict[str, str]:
+    """Variables with the paths of the image moved under `root`."""
+    return {name: move(value, root) for name, value in variables.items()}
+
+
+def move(text: str, root: Path) -> str:
+    """`text` with the paths of the image moved under `root`."""
+    return re.sub(r"(?<![\w.])/(src|venv|data|cache)\b", rf"{root}/\1", text)
+
+
+def build(stage: str, context: Path, root: Path) -> None:
+    """Follow the instructions of a stage with plain commands."""
+    variables = {**os.environ, **placed(FILE.environment(stage), root)}
+    variables.pop("PIP_CACHE_DIR")
+    variables["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    folder = root / "src"
+    folder.mkdir(parents=True)
+    for word, rest in FILE.instructions(stage):
+        if word == "COPY":
+            *sources, target = rest.split()
+            for source in sources:
+                copy(context / source, folder / target)
+        elif word == "RUN":
+            command = move(without_mounts(rest), root)
+            subprocess.run(["bash", "-ec", command], check=True, cwd=folder, env=variables)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy as COPY does: a folder's content, or a file into a folder."""
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until_ready(port: int) -> None:
+    """Return once the service on `port` is ready."""
+    http = urllib3.PoolManager(retries=False)
+    end = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < end:
+        try:
+            if http.request("GET", f"http://127.0.0.1:{port}/readyz").status == 200:
+                return
+        except urllib3.exceptions.HTTPError:
+            pass
+        time.sleep(0.2)
+    raise TimeoutError(f"the service was not ready within {STARTS_WITHIN_S} s")

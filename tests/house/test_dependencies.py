@@ -1,0 +1,104 @@
+"""What the code imports is declared, and what is declared is pinned."""
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.house.source import MODULES, PACKAGES, ROOT, tree
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+PINS = (ROOT / "deploy/constraints.txt").read_text().splitlines()[1:]
+PIN = re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+")
+DISTRIBUTIONS = packages_distributions()
+
+# Imported by name, and whose own words they are.
+LENT = {"annotated_types": "pydantic", "starlette": "fastapi"}
+
+
+def names(requirements: list[str]) -> set[str]:
+    """The canonical names of requirements."""
+    return {canonicalize_name(Requirement(one).name) for one in requirements}
+
+
+DECLARED = names(PROJECT["dependencies"]).union(
+    *(names(rows) for extra, rows in EXTRAS.items() if extra != "dev")
+)
+
+
+def imported(path: Path) -> set[str]:
+    """The top-level names that a module imports, lazily too, from outside the project."""
+    found: set[str] = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+    return found - set(sys.stdlib_module_names) - set(PACKAGES)
+
+
+def closure(requirements: list[str]) -> set[str]:
+    """Everything that installing `requirements` brings along, by canonical name."""
+    found: set[str] = set()
+    pending = [(Requirement(one), "") for one in requirements]
+    while pending:
+        requirement, extra = pending.pop()
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(requirement.name)
+        for wanted in {"", *requirement.extras}:
+            if f"{name}[{wanted}]" in found:
+                continue
+            found.add(f"{name}[{wanted}]")
+            pending += [(Requirement(one), wanted) for one in required_by(name)]
+    return {name.partition("[")[0] for name in found}
+
+
+def required_by(name: str) -> list[str]:
+    """What an installed distribution requires; nothing of one that is not installed."""
+    return requires(name) or [] if is_installed(name) else []
+
+
+def is_installed(name: str) -> bool:
+    """Whether the environment has a distribution."""
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def providers(module: str) -> set[str]:
+    """The distributions that an import may come from, by canonical name."""
+    lender = LENT.get(module)
+    return set(map(canonicalize_name, [lender] if lender else DISTRIBUTIONS.get(module, [module])))
+
+
+def test_what_is_imported_is_declared():
+    """Every third-party import belongs to a declared dependency."""
+    wanted = [(path, module) for path in MODULES for module in imported(path)]
+    assert [f"{path}: {name}" for path, name in wanted if not providers(name) & DECLARED] == []
+
+
+def test_every_pin_is_exact():
+    """A constraint names one version of one distribution, once, in alphabetical order."""
+    assert [pin for pin in PINS if not PIN.fullmatch(pin)] == []
+    assert PINS == sorted(set(PINS), key=str.lower)
+
+
+def test_what_is_installed_is_pinned():
+    """Whatever `make venv` installs, directly or not, comes in a version that was tested."""
+    everything = PROJECT["dependencies"] + [row for rows in EXTRAS.values() for row in rows]
+    pinned = {canonicalize_name(pin.partition("==")[0]) for pin in PINS}
+    assert [name for name in sorted(closure(everything) - pinned) if is_installed(name)] == []
+
+
+def test_torchvision_stays_away():
+    """torchvision beside a CPU build of torch keeps transformers from importing."""
+    assert "torchvision" not in closure([row for rows in EXTRAS.values() for row in rows])
