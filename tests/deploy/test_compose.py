@@ -21,7 +21,7 @@ def test_the_file_fits_the_specification():
     """The compose specification's own schema accepts the file."""
     checker = Path(sysconfig.get_path("scripts")) / "check-jsonschema"
     command = [checker, "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml"]
-    checked = subprocess.run(command, capture_output=True, text=True)
+    checked = subprocess.run(command, check=False, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout
 
 

@@ -22,9 +22,10 @@ STARTS_WITHIN_S = 60
 
 
 def test_the_linter_finds_nothing():
-    """hadolint has no complaint about the Dockerfile."""
+    """The Dockerfile is written as hadolint would have it."""
     hadolint = Path(sysconfig.get_path("scripts")) / "hadolint"
-    linted = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True)
+    command = [hadolint, ROOT / "Dockerfile"]
+    linted = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (linted.returncode, linted.stdout) == (0, "")
 
 
@@ -93,7 +94,7 @@ def test_the_steps_of_the_image_give_a_service_that_lives(tmp_path):
     try:
         wait_until_ready(port)
         check = [part.replace("8080", str(port)) for part in FILE.command("cpu", "HEALTHCHECK")]
-        assert subprocess.run(check, env=variables).returncode == 0
+        subprocess.run(check, check=True, env=variables)
     finally:
         service.terminate()
         assert service.wait(timeout=60) == 0

@@ -89,7 +89,7 @@ def test_what_is_imported_is_declared():
 def test_every_pin_is_exact():
     """A constraint names one version of one distribution, once, in alphabetical order."""
     assert [pin for pin in PINS if not PIN.fullmatch(pin)] == []
-    assert PINS == sorted(set(PINS), key=str.lower)
+    assert sorted(set(PINS), key=str.lower) == PINS
 
 
 def test_what_is_installed_is_pinned():
@@ -100,5 +100,5 @@ def test_what_is_installed_is_pinned():
 
 
 def test_torchvision_stays_away():
-    """torchvision beside a CPU build of torch keeps transformers from importing."""
+    """Beside a CPU build of torch, torchvision keeps transformers from importing."""
     assert "torchvision" not in closure([row for rows in EXTRAS.values() for row in rows])
