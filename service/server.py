@@ -102,9 +102,6 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a socket bound to an address; raise `BadSettings` where that cannot be had."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
         raise BadSettings(f"cannot listen on {host}:{port}: {error.strerror}") from None
-    return listener

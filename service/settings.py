@@ -42,7 +42,7 @@ class Settings(BaseModel):
         32 * MIB, ge=1024, le=1024 * MIB, description="Largest request body, in bytes."
     )
     max_items: int = Field(
-        8192, ge=1, le=1_000_000, description="Most items that one request may hold."
+        8192, ge=1, le=65_536, description="Most items that one request may hold."
     )
     max_deadline_ms: int = Field(
         120_000,

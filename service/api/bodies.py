@@ -14,6 +14,8 @@ from service.api.schemas.base import WireModel
 from service.container import Limits
 from service.errors import InvalidRequest, TooLarge, TooSlow, UnsupportedEncoding
 
+# A million boxes; a parser needs a second for many more, in which nothing else is served.
+MOST_BRACKETS = 2_000_000
 # Larger ones are parsed in a thread: it is no faster, but the event loop gets its turns.
 LARGE_BODY = 2**20
 
@@ -76,6 +78,10 @@ class JsonBody(Generic[Record]):
             return await asyncio.to_thread(self._parse, body)
 
     def _parse(self, body: bytes) -> Record:
+        if body.count(b"[") + body.count(b"{") > MOST_BRACKETS:
+            raise TooLarge(
+                f"expected at most {MOST_BRACKETS} brackets in the body", brackets=MOST_BRACKETS
+            )
         try:
             record = self._adapter.validate_json(body)
         except ValidationError as error:

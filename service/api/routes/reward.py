@@ -30,6 +30,7 @@ async def reward(
     its item unscored with an error; the other items are not touched.
     """
     stage = parts.metrics.stage_seconds
+    request.state.notes.update(items=len(asked.items), run=asked.run)
     with parts.metrics.refusing(len(asked.items)):
         batch = read_batch(asked, parts, started=request.state.started)
         with stage.labels("score").time():

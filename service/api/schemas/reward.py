@@ -3,11 +3,12 @@
 import math
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, FiniteFloat, JsonValue, StringConstraints
+from pydantic import AfterValidator, FailFast, Field, FiniteFloat, JsonValue, StringConstraints
 
 from service.api.schemas.base import ItemError, Label, Name, WireModel
 
 LONGEST_DEADLINE_MS = 3_600_000
+MOST_ITEMS = 65_536
 
 
 def _finite(value: JsonValue) -> JsonValue:
@@ -59,7 +60,7 @@ class RewardItem(WireModel):
 class RewardRequest(WireModel):
     """A batch of rollouts to be scored under one spec."""
 
-    items: list[RewardItem]
+    items: Annotated[list[RewardItem], FailFast(), Field(max_length=MOST_ITEMS)]
     """At most `limits.items` of `GET /info`."""
     spec: Label | None = None
     """A name of `GET /specs`; by default `default_spec` of `GET /info`."""

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -15,8 +16,9 @@ import uvicorn
 
 from rewards.pipeline import score_batch
 from rewards.ports import Health
+from rewards.score import Unscored
 from rewards.specs import BUILT_IN, RELEASED
-from service.api.app import build_app
+from service.api.app import App, build_app
 from service.container import Container, Limits
 from service.telemetry.metrics import Metrics
 
@@ -25,9 +27,10 @@ LIMITS = Limits(body_bytes=200_000, items=64, deadline_ms=5_000, body_timeout_s=
 
 @dataclass
 class Engine:
-    """Scores inline; fails with `error`, or waits for `delay_s`, where a test says so."""
+    """Scores inline; raises `error`, gives `verdict` to all, or waits, where a test says so."""
 
     error: Exception | None = None
+    verdict: Unscored | None = None
     delay_s: float = 0.0
     batches: list[Any] = field(default_factory=list)
     deadlines: list[float | None] = field(default_factory=list)
@@ -44,7 +47,7 @@ class Engine:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
-        return score_batch(samples, spec)
+        return [self.verdict] * len(samples) if self.verdict else score_batch(samples, spec)
 
 
 @dataclass
@@ -71,6 +74,13 @@ class Service:
         """A bare connection, for what no HTTP client would send."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=10)
 
+    def wait_until(self, holds, within_s=10.0):
+        """Return once `holds()` is true; fail when that takes too long."""
+        deadline = time.monotonic() + within_s
+        while not holds():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.01)
+
     def sample(self, name, **labels):
         """The value of one series of `/metrics`, 0 where it is not there yet."""
         return self.container.metrics.registry.get_sample_value(name, labels) or 0.0
@@ -93,11 +103,25 @@ def serving(app) -> Iterator[int]:
             thread.join()
 
 
+@pytest.fixture(scope="session")
+def running_app() -> Iterator[tuple[App, int]]:
+    """The application and its port, started once; its parts are put in by each test."""
+
+    @asynccontextmanager
+    async def opening():
+        yield None
+
+    app = build_app(opening)
+    with serving(app) as port:
+        yield app, port
+
+
 @pytest.fixture
-def service() -> Iterator[Service]:
-    """A service of its own for each test."""
+def service(running_app) -> Iterator[Service]:
+    """A service with parts of its own for each test."""
+    app, port = running_app
     engine, health = Engine(), {"rules": Health(ready=True), "model": Health(ready=True)}
-    container = Container(
+    app.state.container = Container(
         scoring=engine,
         specs=BUILT_IN,
         default_spec=RELEASED,
@@ -107,12 +131,6 @@ def service() -> Iterator[Service]:
         vital=frozenset({"rules"}),
         version="0",
     )
-
-    @asynccontextmanager
-    async def opening():
-        yield container
-
-    with serving(build_app(opening)) as port:
-        running = Service(port, engine, container, health)
-        with running.http:
-            yield running
+    running = Service(port, engine, app.state.container, health)
+    with running.http:
+        yield running
