@@ -1,0 +1,160 @@
+"""One thread that owns the device: work in order, nothing begun for those who have gone."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from threading import Event
+from typing import TypeVar
+
+import torch
+
+from rewards.backends.sam2.network import Features
+from rewards.errors import ModelFailed, OutOfTime, ScorerUnavailable
+from rewards.ports import Pixels
+
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+LATE = "the deadline passed before the mask model came to this item"
+
+
+class Ticket:
+    """Whether work is still wanted; asked on the device's thread between its steps."""
+
+    def __init__(self, deadline: float | None = None) -> None:
+        self._deadline = deadline
+        self._dropped = Event()
+
+    def drop(self) -> None:
+        """Say that nobody waits any more."""
+        self._dropped.set()
+
+    def check(self) -> None:
+        """Raise `OutOfTime` after the deadline, `ModelFailed` when the work was dropped."""
+        if self._dropped.is_set():
+            raise ModelFailed("the work was dropped before it was done")
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            raise OutOfTime(LATE)
+
+
+class Device:
+    """Runs blocking work on a thread of its own, one piece at a time.
+
+    `trouble` is the last failure, until something succeeds again.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sam2")
+        self._tickets: set[Ticket] = set()
+        self.trouble: str | None = None
+
+    async def run(self, work: Callable[[], Result], ticket: Ticket) -> Result:
+        """Do `work` when its turn comes, if the ticket still holds by then.
+
+        Raises `OutOfTime`, or `ModelFailed` when the network or the device fails.
+        """
+        self._tickets.add(ticket)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._thread, self._do, work, ticket
+            )
+        finally:
+            ticket.drop()
+            self._tickets.discard(ticket)
+
+    def _do(self, work: Callable[[], Result], ticket: Ticket) -> Result:
+        ticket.check()
+        try:
+            with torch.inference_mode():
+                result = work()
+        except RuntimeError as error:
+            self.trouble = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise ModelFailed(f"the mask model failed: {self.trouble}") from error
+        self.trouble = None
+        return result
+
+    async def close(self) -> None:
+        """Let the step in hand end and drop the rest."""
+        for ticket in self._tickets:
+            ticket.drop()
+        await asyncio.to_thread(self._thread.shutdown)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    frame: Pixels
+    done: asyncio.Future[Features]
+
+
+class EncoderQueue:
+    """Feeds the image encoder with the frames of all callers, `at_once` of them together."""
+
+    def __init__(
+        self,
+        device: Device,
+        encode: Callable[[Sequence[Pixels]], list[Features]],
+        *,
+        at_once: int,
+    ) -> None:
+        self._device = device
+        self._encode = encode
+        self._at_once = at_once
+        self._queue: deque[_Waiting] = deque()
+        self._feeding: asyncio.Task[None] | None = None
+
+    async def encode(self, frames: Iterable[Pixels]) -> list[Features]:
+        """Embed frames, in order; those that have not begun are dropped on cancellation."""
+        loop = asyncio.get_running_loop()
+        waiting = [_Waiting(frame, loop.create_future()) for frame in frames]
+        self._queue.extend(waiting)
+        if self._feeding is None or self._feeding.done():
+            self._feeding = asyncio.create_task(self._feed())
+        return await asyncio.gather(*(item.done for item in waiting))
+
+    async def _feed(self) -> None:
+        while batch := self._next():
+            frames = [item.frame for item in batch]
+            try:
+                features = await self._device.run(
+                    partial(in_halves, self._encode, frames), Ticket()
+                )
+            except ScorerUnavailable as error:
+                for item in batch:
+                    _settle(item.done, error)
+            else:
+                for item, result in zip(batch, features, strict=True):
+                    _settle(item.done, result)
+
+    def _next(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        while self._queue and len(batch) < self._at_once:
+            item = self._queue.popleft()
+            if not item.done.done():
+                batch.append(item)
+        return batch
+
+
+def in_halves(
+    work: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]
+) -> list[Result]:
+    """Do `work` on all items at once, or on halves of them where that takes too much memory."""
+    try:
+        return work(items)
+    except torch.OutOfMemoryError:
+        if len(items) == 1:
+            raise
+    middle = len(items) // 2
+    return in_halves(work, items[:middle]) + in_halves(work, items[middle:])
+
+
+def _settle(done: asyncio.Future[Features], outcome: Features | ScorerUnavailable) -> None:
+    if done.done():
+        return
+    if isinstance(outcome, ScorerUnavailable):
+        done.set_exception(outcome)
+    else:
+        done.set_result(outcome)
