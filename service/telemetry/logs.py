@@ -4,12 +4,32 @@ import logging
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO
 
 import orjson
 import structlog
 
 CHATTY_LOGGERS = ("asyncio", "uvicorn.access", "uvicorn.error")
+
+
+class LossyLogger:
+    """Writes a line, and drops it when nobody can read it any more.
+
+    A log whose pipe is broken or whose disk is full must neither fail a request nor keep the
+    service from stopping.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        """Write one line."""
+        with suppress(OSError, ValueError):
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = exception = msg
 
 
 def configure_logs(*, level: str, form: str) -> None:
@@ -25,7 +45,7 @@ def configure_logs(*, level: str, form: str) -> None:
     structlog.configure(
         processors=[*shared, *_rendering(form)],
         wrapper_class=structlog.make_filtering_bound_logger(severity),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: LossyLogger(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.house.source import MODULES, PACKAGES, ROOT, tree
+from tests.house.source import MODULES, PACKAGES, ROOT, TEST_MODULES, tree
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -30,6 +30,7 @@ def names(requirements: list[str]) -> set[str]:
 DECLARED = names(PROJECT["dependencies"]).union(
     *(names(rows) for extra, rows in EXTRAS.items() if extra != "dev")
 )
+DECLARED_FOR_TESTS = DECLARED | names(EXTRAS["dev"])
 
 
 def imported(path: Path) -> set[str]:
@@ -38,9 +39,9 @@ def imported(path: Path) -> set[str]:
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
             found.add((node.module or "").partition(".")[0])
-    return found - set(sys.stdlib_module_names) - set(PACKAGES)
+    return found - set(sys.stdlib_module_names) - {*PACKAGES, "tests", ""}
 
 
 def closure(requirements: list[str]) -> set[str]:
@@ -80,10 +81,20 @@ def providers(module: str) -> set[str]:
     return set(map(canonicalize_name, [lender] if lender else DISTRIBUTIONS.get(module, [module])))
 
 
+def undeclared(paths: list[Path], declared: set[str]) -> list[str]:
+    """Every import of `paths` that no declared dependency provides."""
+    wanted = [(path, module) for path in paths for module in imported(path)]
+    return [f"{path}: {module}" for path, module in wanted if not providers(module) & declared]
+
+
 def test_what_is_imported_is_declared():
     """Every third-party import belongs to a declared dependency."""
-    wanted = [(path, module) for path in MODULES for module in imported(path)]
-    assert [f"{path}: {name}" for path, name in wanted if not providers(name) & DECLARED] == []
+    assert undeclared(MODULES, DECLARED) == []
+
+
+def test_what_a_test_imports_is_declared():
+    """`make test` needs nothing that `make venv` does not install."""
+    assert undeclared(TEST_MODULES, DECLARED_FOR_TESTS) == []
 
 
 def test_every_pin_is_exact():

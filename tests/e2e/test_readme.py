@@ -1,0 +1,110 @@
+"""The README's examples do what they say, against a service that runs."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+
+from tests.e2e.running import running
+from tests.house.source import ROOT
+
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SERVICE = "http://127.0.0.1:8080"
+ANYTHING = "…"
+
+
+@dataclass(frozen=True)
+class Example:
+    """Code, and what it is said to print."""
+
+    language: str
+    code: str
+    output: str | None
+    output_language: str | None
+
+    @property
+    def title(self) -> str:
+        """A name for reports."""
+        return f"{self.language}: {' '.join(self.code.split())[:40]}"
+
+
+def examples() -> Iterator[Example]:
+    """Every runnable block, with the block of output that follows it, if any."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = [*BLOCK.findall(text), ("", "")]
+    for (language, code), (next_language, next_block) in pairwise(blocks):
+        if language == "python" or (language == "sh" and code.startswith("curl")):
+            shown = next_language in ("json", "text")
+            yield Example(
+                language,
+                code,
+                next_block if shown else None,
+                next_language if shown else None,
+            )
+
+
+EXAMPLES = list(examples())
+
+
+@pytest.fixture(scope="module")
+def service():
+    """The URL of a service that keeps nothing."""
+    with running("--store", "memory:") as service:
+        yield service.url
+
+
+def run(example: Example, url: str) -> str:
+    """Run an example against the service at `url`, and return what it printed."""
+    code = example.code.replace(SERVICE, url)
+    command = (
+        [sys.executable, "-c", code] if example.language == "python" else ["bash", "-ec", code]
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def matches(shown: object, real: object) -> bool:
+    """Whether what is shown is what came, `…` standing for any text."""
+    match shown, real:
+        case dict(), dict():
+            return shown.keys() == real.keys() and all(matches(shown[k], real[k]) for k in shown)
+        case list(), list():
+            return len(shown) == len(real) and all(map(matches, shown, real))
+        case str(), str():
+            parts = map(re.escape, shown.split(ANYTHING))
+            return re.fullmatch(".*".join(parts), real, re.DOTALL) is not None
+    return shown == real
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples are for curl")
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.title)
+def test_an_example_prints_what_it_shows(example, service):
+    """What a reader copies from the README works, and answers as the README says."""
+    printed = run(example, service)
+    if example.output_language == "json":
+        assert matches(json.loads(example.output), json.loads(printed)), printed
+    elif example.output_language == "text":
+        assert printed == example.output
+
+
+def test_the_comparison_can_fail():
+    """A wrong number, a missing field and another text are noticed."""
+    assert matches({"a": [1, "x…z"]}, {"a": [1, "xyz"]})
+    assert not matches({"a": 1}, {"a": 2})
+    assert not matches({"a": 1}, {"a": 1, "b": 2})
+    assert not matches("x…z", "xyw")
+
+
+def test_the_readme_has_examples():
+    """There are examples for the shell and for Python, and each shows its output."""
+    assert {example.language for example in EXAMPLES} == {"python", "sh"}
+    assert all(example.output for example in EXAMPLES)
