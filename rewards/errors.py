@@ -61,9 +61,20 @@ class UnknownEstimator(BadRequest):
 
 
 class BadRollouts(BadRequest):
-    """Rewards, groups, tasks and accuracies that no estimator can read as one step."""
+    """Rewards, groups, tasks and accuracies that no estimator can read as one step.
+
+    `path` leads to what is wrong: a column and, maybe, a position in it.
+
+    >>> print(BadRollouts("expected a number, got nan", "rewards", 3))
+    rewards[3]: expected a number, got nan
+    """
 
     code = "bad_rollouts"
+
+    def __init__(self, why: str, *path: str | int) -> None:
+        place = "".join(part if isinstance(part, str) else f"[{part}]" for part in path)
+        super().__init__(f"{place}: {why}" if place else why)
+        self.path = path
 
 
 class MissingInput(BadRequest):

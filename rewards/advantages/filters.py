@@ -1,10 +1,9 @@
 """DAPO's filter: a prompt that every rollout solves, or none, teaches nothing."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rewards.advantages.rollouts import Group, Rollouts
+from rewards.advantages.rollouts import Group, Nullable, Rollouts, is_usable
 from rewards.errors import BadRollouts
 from rewards.maths.groups import exact_mean
 
@@ -19,25 +18,26 @@ class AccuracyFilter:
     low: float = 0.01
     high: float = 0.99
 
+    def accuracies(self, rollouts: Rollouts) -> Nullable:
+        """Return the accuracy of each rollout; raise `BadRollouts` where a scored one has none."""
+        if rollouts.accuracy is None:
+            raise BadRollouts("the filter reads one for each scored rollout, got none", "accuracy")
+        pairs = zip(rollouts.rewards, rollouts.accuracy, strict=True)
+        for position, (reward, accuracy) in enumerate(pairs):
+            if reward is not None and (accuracy is None or not is_usable(accuracy)):
+                raise BadRollouts(
+                    f"expected a number, since rewards[{position}] is one and the filter reads it;"
+                    f" got {accuracy!r}",
+                    "accuracy",
+                    position,
+                )
+        return rollouts.accuracy
+
     def dropped(self, rollouts: Rollouts, groups: Mapping[str, Group]) -> set[str]:
-        """Return the labels of the groups to leave out; raise `BadRollouts` without accuracies.
-
-        Only scored rollouts count.
-        """
-        return {label for label, group in groups.items() if not self._keeps(rollouts, group)}
-
-    def _keeps(self, rollouts: Rollouts, group: Group) -> bool:
-        accuracy = [_accuracy(rollouts, position) for position in group.positions]
-        return self.low < exact_mean(accuracy) < self.high
-
-
-def _accuracy(rollouts: Rollouts, position: int) -> float:
-    if rollouts.accuracy is None:
-        raise BadRollouts("filter: expected accuracy, one number for each scored rollout")
-    accuracy = rollouts.accuracy[position]
-    if accuracy is None or not math.isfinite(accuracy):
-        raise BadRollouts(
-            f"accuracy[{position}]: expected a number, since rewards[{position}] is one and the "
-            f"filter reads it; got {accuracy!r}"
-        )
-    return accuracy
+        """Return the labels of the groups to leave out. Only scored rollouts count."""
+        column = self.accuracies(rollouts)
+        means = {
+            label: exact_mean([value for i in group.positions if (value := column[i]) is not None])
+            for label, group in groups.items()
+        }
+        return {label for label, mean in means.items() if not self.low < mean < self.high}

@@ -13,15 +13,21 @@ from rewards.specs import Spec
 
 @dataclass(frozen=True, slots=True)
 class Estimator:
-    """A way to turn the rewards of groups into advantages."""
+    """A way to turn the rewards of groups into advantages; `by_task` if it reads their tasks."""
 
     name: str
     estimate: Callable[[Sequence[Group], EmaState, Spec], Outcome]
     doc: str
+    by_task: bool = False
 
 
 ESTIMATORS = (
-    Estimator("ema_grpo", estimate_ema_grpo, "divides by sigma of the task, a moving average"),
+    Estimator(
+        "ema_grpo",
+        estimate_ema_grpo,
+        "divides by sigma of the task, a moving average",
+        by_task=True,
+    ),
     Estimator("grpo", estimate_grpo, "divides by the standard deviation of the group"),
     Estimator("dr_grpo", estimate_dr_grpo, "only takes the group's mean off"),
 )

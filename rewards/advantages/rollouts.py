@@ -11,8 +11,18 @@ from rewards.maths.moments import BatchMoments, Moments
 LARGEST_REWARD = 1e150
 """Its square, summed over ten million rollouts, is still a finite double."""
 
+
 EmaState = Mapping[str, Moments]
 Nullable = Sequence[float | None]
+
+
+def is_usable(number: float) -> bool:
+    """Whether sums of squares of such numbers stay finite.
+
+    >>> is_usable(1e150), is_usable(1e308), is_usable(float("nan"))
+    (True, False, False)
+    """
+    return -LARGEST_REWARD <= number <= LARGEST_REWARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +43,16 @@ class Rollouts:
             column = getattr(self, name)
             if column is not None and len(column) != len(self.rewards):
                 raise BadRollouts(
-                    f"expected as many {name} as rewards ({len(self.rewards)}), got {len(column)}"
+                    f"expected as many as rewards ({len(self.rewards)}), got {len(column)}",
+                    name,
                 )
         for position, reward in enumerate(self.rewards):
-            # Written so that NaN, which compares false, is refused too.
-            if reward is not None and not -LARGEST_REWARD <= reward <= LARGEST_REWARD:
+            if reward is not None and not is_usable(reward):
                 raise BadRollouts(
-                    f"rewards[{position}]: expected a number between -{LARGEST_REWARD:g} and "
-                    f"{LARGEST_REWARD:g}, or null for an unscored rollout; got {reward!r}"
+                    f"expected a number between -{LARGEST_REWARD:g} and {LARGEST_REWARD:g}, or null"
+                    f" for an unscored rollout; got {reward!r}",
+                    "rewards",
+                    position,
                 )
 
 

@@ -1,24 +1,33 @@
 """SAM 2 from `transformers`: safetensors checkpoints, no torchvision, no processor."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from transformers import Sam2VideoConfig, Sam2VideoInferenceSession, Sam2VideoModel
+from transformers import Sam2VideoInferenceSession, Sam2VideoModel
 
 from rewards.backends.sam2.network import Decoded, Features, PromptTensors, Tensor
 
 
 def load_transformers(path: Path, *, device: str, precision: str) -> "TransformersNetwork":
-    """Load a local checkpoint of a `sam2_video` model; raises `OSError` or `ValueError`."""
-    config = Sam2VideoConfig.from_pretrained(path, local_files_only=True)
-    model = Sam2VideoModel.from_pretrained(
+    """Load the local checkpoint of a `sam2_video` model, config.json beside safetensors.
+
+    Raises `OSError` for a missing file, `ValueError` for another model or incomplete weights.
+    """
+    kind = json.loads((path / "config.json").read_text()).get("model_type")
+    if kind != "sam2_video":
+        raise ValueError(f"expected a checkpoint of type 'sam2_video' in {path}; got {kind!r}")
+    model, loading = Sam2VideoModel.from_pretrained(
         path,
-        config=config,
         dtype=getattr(torch, precision),
         local_files_only=True,
         use_safetensors=True,
+        output_loading_info=True,
     )
+    # Whatever is missing would be random, and every reward with it.
+    if missing := sorted(loading["missing_keys"]):
+        raise ValueError(f"expected all weights in {path}; {len(missing)} missing: {missing[:3]}")
     return TransformersNetwork(model.to(device).eval())
 
 

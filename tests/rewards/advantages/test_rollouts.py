@@ -11,7 +11,7 @@ def test_columns_of_unequal_length_are_refused(short):
     """Each column stands beside the rewards, and the error names the one that does not."""
     columns = {"groups": ["a", "a"], "tasks": ["t", "t"], "accuracy": [1.0, 0.0]}
     columns[short] = columns[short][:1]
-    with pytest.raises(BadRollouts, match=rf"as many {short} as rewards \(2\), got 1"):
+    with pytest.raises(BadRollouts, match=rf"{short}: expected as many .* \(2\), got 1"):
         Rollouts([1.0, 0.0], **columns)
 
 

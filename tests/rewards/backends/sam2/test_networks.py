@@ -1,10 +1,12 @@
 """Two libraries, one answer: both networks, each beside the library's own way to use it."""
 
 import asyncio
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import Sam2Model, Sam2VideoInferenceSession, Sam2VideoModel
 
 from rewards.backends.sam2.model import Sam2MaskModel
@@ -135,6 +137,23 @@ def test_tracking_is_that_of_a_plain_session(checkpoint, network):
     assert [index for index, _ in tracked] == [2, 3, 4, 1, 0]
     for index, logits in tracked:
         assert torch.allclose(logits, expected[index], atol=1e-6)
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    """Its configuration tells, before any weight is read."""
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    with pytest.raises(ValueError, match=r"of type 'sam2_video'.*'llama'"):
+        load_transformers(tmp_path, device="cpu", precision="float32")
+
+
+def test_a_checkpoint_without_all_its_weights_is_refused(checkpoint, tmp_path):
+    """What is missing is named, and never left to chance."""
+    weights = load_file(checkpoint / "model.safetensors")
+    del weights["mask_decoder.iou_token.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    shutil.copy(checkpoint / "config.json", tmp_path)
+    with pytest.raises(ValueError, match=r"1 missing: \['mask_decoder.iou_token.weight'\]"):
+        load_transformers(tmp_path, device="cpu", precision="float32")
 
 
 def test_half_precision_halves_the_memory_and_keeps_the_features(checkpoint, features):
