@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -11,11 +12,21 @@ from prometheus_client import disable_created_metrics
 from rewards.errors import RewardError
 from rewards.specs import BUILT_IN, Spec, find_spec, read_spec
 from service.container import Container, Limits
+from service.engine.advantages import AdvantageEngine, Follower
 from service.engine.isolation.cases import IsolationLimits
 from service.engine.isolation.pool import IsolatedPool
+from service.engine.runs import RunLedger
 from service.engine.scoring import ScoringEngine
+from service.engine.streams import StreamEngine
+from service.engine.update_log import UpdateLog
 from service.errors import BadSettings
 from service.settings import Settings
+from service.state.memory import MemoryStore
+from service.state.records import Retention
+from service.state.redis.store import RedisStore
+from service.state.sqlite.store import SqliteStore
+from service.state.store import RunStore
+from service.state.watch import StoreWatch
 from service.telemetry.metrics import Metrics
 
 
@@ -33,19 +44,23 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
         raise BadSettings(f"spec: {error}") from None
     release = installed_version()
     metrics = Metrics(version=release)
-    async with open_scoring(settings, metrics) as scoring:
+    async with open_scoring(settings, metrics) as scoring, open_runs(settings) as kept:
         yield Container(
             scoring=scoring,
+            advantages=kept.advantages,
+            streams=kept.streams,
+            runs=kept.runs,
             specs=specs,
             default_spec=settings.spec,
             limits=Limits(
                 body_bytes=settings.max_body_bytes,
                 items=settings.max_items,
+                rollouts=settings.max_rollouts,
                 deadline_ms=settings.max_deadline_ms,
                 body_timeout_s=settings.body_timeout_s,
             ),
             metrics=metrics,
-            probes=(scoring.health,),
+            probes=(scoring.health, kept.watch.health),
             vital=frozenset({"rules"}),
             version=release,
         )
@@ -66,6 +81,55 @@ async def open_scoring(settings: Settings, metrics: Metrics) -> AsyncIterator[Sc
         yield engine
     finally:
         await engine.close()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRuns:
+    """Whatever works on the runs of one store."""
+
+    advantages: AdvantageEngine
+    streams: StreamEngine
+    runs: RunLedger
+    watch: StoreWatch
+
+
+@asynccontextmanager
+async def open_runs(settings: Settings) -> AsyncIterator[KeptRuns]:
+    """Open the store and the log of updates, and close them."""
+    async with AsyncExitStack() as stack:
+        store = await open_store(settings)
+        stack.push_async_callback(store.close)
+        watch = await stack.enter_async_context(StoreWatch(store))
+        followers: tuple[Follower, ...] = ()
+        if settings.update_log is not None:
+            log = UpdateLog(settings.update_log, store)
+            followers = (await stack.enter_async_context(log),)
+        yield KeptRuns(
+            AdvantageEngine(store, settings.shards_deadline_s, followers=followers),
+            StreamEngine(store, followers=followers),
+            RunLedger(store, followers=followers),
+            watch,
+        )
+
+
+async def open_store(settings: Settings) -> RunStore:
+    """Open the store that `settings.store` names; raise `BadSettings` where it cannot be used."""
+    scheme, _, rest = settings.store.partition(":")
+    retention = Retention(
+        settings.record_steps,
+        min(settings.answer_steps, settings.record_steps),
+        settings.answer_expire_s,
+    )
+    if scheme == "memory":
+        return MemoryStore(retention)
+    if scheme == "sqlite":
+        return await SqliteStore.open(rest, retention=retention, timeout_s=settings.store_timeout_s)
+    return await RedisStore.open(
+        settings.store,
+        retention=retention,
+        timeout_s=settings.store_timeout_s,
+        allow_unsafe=settings.allow_unsafe_store,
+    )
 
 
 def read_specs(files: Sequence[Path]) -> Mapping[str, Spec]:

@@ -8,6 +8,9 @@ from rewards.ports import Health
 from rewards.sample import Sample
 from rewards.score import Verdict
 from rewards.specs import Spec
+from service.engine.advantages import AdvantageEngine
+from service.engine.runs import RunLedger
+from service.engine.streams import StreamEngine
 from service.telemetry.metrics import Metrics
 
 
@@ -30,6 +33,7 @@ class Limits:
 
     body_bytes: int
     items: int
+    rollouts: int
     deadline_ms: int
     body_timeout_s: float
 
@@ -51,6 +55,9 @@ class Container:
     """
 
     scoring: Scoring
+    advantages: AdvantageEngine
+    streams: StreamEngine
+    runs: RunLedger
     specs: Mapping[str, Spec]
     default_spec: str
     limits: Limits

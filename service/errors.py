@@ -11,6 +11,9 @@ ServiceError
 │   ├── StepConflict         this step was taken with another body
 │   ├── StepOutOfOrder       a later step was already taken, and this is no replay
 │   ├── RunSettingsDiffer    the run was pinned to other settings by its first step
+│   ├── RunExists            a run of that name exists and is not to be replaced
+│   ├── RunMoved             the run is not at the version that the caller expects
+│   ├── HistoryTrimmed       what is kept of the run does not reach back that far
 │   ├── MediaMissing         the request names content that was not uploaded
 │   ├── Unauthenticated      no key, or one that is not known
 │   └── Forbidden            the key does not allow this
@@ -97,6 +100,24 @@ class RunSettingsDiffer(Refused):
     """The run's first step pinned other settings."""
 
     code = "run_settings_differ"
+
+
+class RunExists(Refused):
+    """A run of that name exists, and the request does not say to replace it."""
+
+    code = "run_exists"
+
+
+class RunMoved(Refused):
+    """The run is not at the version that the caller expects."""
+
+    code = "run_moved"
+
+
+class HistoryTrimmed(Refused):
+    """The records kept of the run do not reach back to the step."""
+
+    code = "history_trimmed"
 
 
 class MediaMissing(Refused):

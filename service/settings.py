@@ -34,6 +34,31 @@ class Settings(BaseModel):
         pattern=r"^(memory:|sqlite:.+|rediss?://.+)$",
         description="Where runs are kept: sqlite:PATH, memory: or redis://HOST:PORT/DB.",
     )
+    store_timeout_s: float = Field(
+        2.0, gt=0, le=60, description="How long to wait for the store before answering 503."
+    )
+    allow_unsafe_store: bool = Field(
+        default=False,
+        description="Start on a Redis that may forget what it has acknowledged; never in earnest.",
+    )
+    record_steps: int = Field(
+        10_000, ge=1, le=10_000_000, description="Steps of a run that a rewind reaches back."
+    )
+    answer_steps: int = Field(
+        128, ge=1, le=1_000_000, description="Steps of a run whose answers are kept for a replay."
+    )
+    answer_expire_s: float = Field(
+        86_400.0,
+        ge=1,
+        le=31_536_000,
+        description="How long a run at rest keeps its answers and open steps, in seconds.",
+    )
+    shards_deadline_s: float = Field(
+        20.0, gt=0, le=3600, description="Longest that a shard waits for the others of its step."
+    )
+    update_log: Path | None = Field(
+        None, description="File to append every update to, for `reward-service verify-log`."
+    )
     spec: str = Field(RELEASED, description="Spec of requests that name none.")
     spec_files: Annotated[tuple[Path, ...], BeforeValidator(_split)] = Field(
         (), description="TOML files, comma-separated, each with a spec of your own."
@@ -43,6 +68,9 @@ class Settings(BaseModel):
     )
     max_items: int = Field(
         8192, ge=1, le=65_536, description="Most items that one request may hold."
+    )
+    max_rollouts: int = Field(
+        262_144, ge=1, le=1_000_000, description="Most rewards that one step or shard may hold."
     )
     max_deadline_ms: int = Field(
         120_000,

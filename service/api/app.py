@@ -9,10 +9,10 @@ from fastapi import FastAPI
 from service.api.middleware import Observe
 from service.api.openapi import openapi
 from service.api.problems import add_problem_handlers
-from service.api.routes import catalog, health, reward
+from service.api.routes import advantage, catalog, health, reward, runs
 from service.container import Container
 
-ROUTERS = (reward.router, catalog.router, health.router)
+ROUTERS = (reward.router, advantage.router, runs.router, catalog.router, health.router)
 VERSION = "1"
 DESCRIPTION = """\
 Rewards and advantages for reinforcement learning of vision-language models.

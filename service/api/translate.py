@@ -38,14 +38,15 @@ def read_batch(request: RewardRequest, container: Container, *, started: float) 
     milliseconds = min(request.deadline_ms or limits.deadline_ms, limits.deadline_ms)
     return Batch(
         samples=_read_samples(request.items),
-        spec=_read_spec(request, container),
+        spec=read_spec(request.spec, container),
         deadline=started + milliseconds / 1000,
     )
 
 
-def _read_spec(request: RewardRequest, container: Container) -> Spec:
+def read_spec(name: str | None, container: Container) -> Spec:
+    """Return the spec that a request names, or the default; raise `AtFields` for an unknown one."""
     try:
-        return find_spec(request.spec or container.default_spec, container.specs)
+        return find_spec(name or container.default_spec, container.specs)
     except UnknownSpec as error:
         raise AtFields(error, [FieldError(pointer="/spec", detail=clean(str(error)))]) from None
 

@@ -30,7 +30,7 @@ class Retention:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Mark:
     """A place in a run's history.
 
@@ -84,7 +84,8 @@ class Write:
 
     It is made only if the run stands at `expected` (None: does not exist) and `head.step` has
     gathered exactly `gathered` entries; these and those of earlier steps are then dropped.
-    With `forget_after` set, records and answers of later steps and all that is gathered go first.
+    With `forget_after` set, records and answers of later steps go first, and all that is gathered,
+    however much that is.
     """
 
     head: Head
@@ -96,4 +97,5 @@ class Write:
 
     def fits(self, head: Head | None, gathered: int) -> bool:
         """Whether the run still stands where the writer read it."""
-        return (head and head.mark) == self.expected and gathered == self.gathered
+        as_read = gathered == self.gathered or self.forget_after is not None
+        return (head and head.mark) == self.expected and as_read

@@ -60,6 +60,12 @@ class Metrics:
             ("reason",),
             registry=registry,
         )
+        self.steps = Counter(
+            "reward_advantage_steps",
+            "Requests for a step: taken, replayed, or refused with an error's code.",
+            ("outcome",),
+            registry=registry,
+        )
         self._add_http(registry)
         build = Gauge("reward_build_info", "Always 1.", ("version",), registry=registry)
         build.labels(version).set(1)
@@ -92,6 +98,16 @@ class Metrics:
             raise
         except Exception:
             self.items.labels(ANY_KIND, REFUSED).inc(items)
+            raise
+
+    @contextmanager
+    def refusing_steps(self) -> Iterator[None]:
+        """Count a step as refused, under the code of the error, if this fails."""
+        try:
+            yield
+        except Exception as error:
+            cause = getattr(error, "cause", error)
+            self.steps.labels(getattr(cause, "code", "internal_error")).inc()
             raise
 
     def count(self, kinds: Sequence[str], verdicts: Sequence[Verdict]) -> None:

@@ -4,10 +4,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+# Not a dot first: URLs swallow `.` and `..`.
 Name = Annotated[
-    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:-]+$")
+    str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9_:-][A-Za-z0-9_.:-]*$")
 ]
 Label = Annotated[str, StringConstraints(max_length=256)]
+Step = Annotated[int, Field(ge=0, le=2**53 - 1)]
 
 
 class WireModel(BaseModel):

@@ -48,6 +48,9 @@ class Limits(WireModel):
 
     body_bytes: int
     items: int
+    """Of `POST /reward`."""
+    rollouts: int
+    """Of `POST /advantage`."""
     deadline_ms: int
     body_timeout_s: float
 

@@ -70,9 +70,7 @@ async def answering(client: Redis, *, timeout_s: float) -> AsyncIterator[None]:
             f"the run store is not there: {error}", reason=reason_of(error, "connection")
         ) from error
     except ResponseError as error:
-        reason = reason_of(error, "")
-        if not reason:
-            raise
+        reason = reason_of(error, "refused")
         if reason == "read_only":
             # After a fail-over: these connections still lead to what was the master.
             await client.connection_pool.disconnect(inuse_connections=False)

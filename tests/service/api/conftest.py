@@ -20,9 +20,13 @@ from rewards.score import Unscored
 from rewards.specs import BUILT_IN, RELEASED
 from service.api.app import App, build_app
 from service.container import Container, Limits
+from service.engine.advantages import AdvantageEngine
+from service.engine.runs import RunLedger
+from service.engine.streams import StreamEngine
+from service.state.memory import MemoryStore
 from service.telemetry.metrics import Metrics
 
-LIMITS = Limits(body_bytes=200_000, items=64, deadline_ms=5_000, body_timeout_s=1.0)
+LIMITS = Limits(body_bytes=200_000, items=64, rollouts=64, deadline_ms=5_000, body_timeout_s=1.0)
 
 
 @dataclass
@@ -121,8 +125,12 @@ def service(running_app) -> Iterator[Service]:
     """A service with parts of its own for each test."""
     app, port = running_app
     engine, health = Engine(), {"rules": Health(ready=True), "model": Health(ready=True)}
+    store = MemoryStore()
     app.state.container = Container(
         scoring=engine,
+        advantages=AdvantageEngine(store, shards_deadline_s=0.5),
+        streams=StreamEngine(store),
+        runs=RunLedger(store),
         specs=BUILT_IN,
         default_spec=RELEASED,
         limits=LIMITS,
