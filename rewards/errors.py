@@ -10,6 +10,7 @@ RewardError
 │   ├── MissingInput      the kind needs a field that the item does not have
 │   └── NoModel           the spec asks for a reward model and none is configured
 ├── BadTruth              fix the dataset: this item's ground truth cannot be read
+├── BadModel              fix the deployment: a model's files or address cannot be used
 └── ScorerUnavailable     try again: the scorer, not the answer, is in trouble
     ├── ModelFailed       a model server or a device did not answer, or not with a score
     ├── OutOfTime         the deadline came first
@@ -93,6 +94,12 @@ class BadTruth(RewardError):
     """The ground truth cannot be read, so no answer can be judged against it."""
 
     code = "bad_ground_truth"
+
+
+class BadModel(RewardError):
+    """A model's files or address cannot be used as they stand; raised at start-up only."""
+
+    code = "bad_model"
 
 
 class ScorerUnavailable(RewardError):

@@ -32,6 +32,7 @@ STATUS: Mapping[type[Exception], int] = {
     rewards.MissingInput: 422,
     rewards.NoModel: 422,
     rewards.BadTruth: 422,
+    rewards.BadModel: 500,
     rewards.ScorerUnavailable: 503,
     rewards.ModelFailed: 503,
     rewards.OutOfTime: 504,

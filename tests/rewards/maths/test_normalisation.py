@@ -3,6 +3,7 @@
 import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,16 @@ def test_a_group_is_spread_over_its_range():
     scores = [0.0546, -2.0059, -6.7070, -7.1055, -7.1328, -8.4688, -10.8203]
     expected = [(score + 10.8203) / (0.0546 + 10.8203) for score in scores]
     assert group_minmax(scores) == pytest.approx(expected, abs=1e-9)
+
+
+@given(groups)
+def test_placing_is_what_the_released_steps_give(scores):
+    """Z-scores and then min-max, written out step by step with numpy, give the same."""
+    array = np.array(scores)
+    z = (array - array.mean()) / (array.std() + 1e-6)
+    span = z.max() - z.min()
+    expected = np.ones_like(z) if span <= 1e-12 else (z - z.min()) / (span + 1e-12)
+    assert group_minmax(scores) == pytest.approx(expected.tolist(), abs=1e-12)
 
 
 @given(groups)
