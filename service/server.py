@@ -1,6 +1,7 @@
 """uvicorn, made to leave a load balancer time to look away before it stops."""
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -47,6 +48,7 @@ class Server(uvicorn.Server):
                 ws="none",
                 lifespan="on",
                 log_config=None,
+                log_level="warning",
                 access_log=False,
                 server_header=False,
                 backlog=BACKLOG,
@@ -104,4 +106,6 @@ def listen(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
-        raise BadSettings(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        # A failed look-up of a name has a negative number and a text of its own.
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise BadSettings(f"cannot listen on {host}:{port}: {why}") from None

@@ -1,5 +1,6 @@
 """What surrounds every request: an id, a log line, its metrics, and an answer whatever happens."""
 
+import asyncio
 import re
 import time
 import uuid
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.dependencies import CallerLeft
 from service.api.problems import respond
 from service.container import Container
+from service.errors import Draining
 from service.telemetry.logs import frames
 
 log = structlog.get_logger()
@@ -83,6 +85,9 @@ class Observe:
                 await self._app(scope, exchange.receive, exchange.send)
             except CallerLeft:
                 pass
+            except asyncio.CancelledError:
+                await _answer(exchange, Draining("this replica was stopped before it was done"))
+                raise
             except Exception as error:  # noqa: BLE001 - the boundary of the whole service
                 await _apologise(exchange, error)
             finally:
@@ -90,8 +95,7 @@ class Observe:
 
 
 async def _apologise(exchange: Exchange, error: Exception) -> None:
-    # The one place where a defect of our own becomes an answer: no message, which may hold a
-    # payload, and no half-sent answer completed.
+    # The one place where a defect of our own becomes an answer; its message may hold a payload.
     log.error(
         "failed",
         request_id=exchange.request_id,
@@ -100,7 +104,13 @@ async def _apologise(exchange: Exchange, error: Exception) -> None:
     )
     if exchange.answering:
         raise error
-    await respond(error, exchange.request_id)(exchange.scope, exchange.receive, exchange.send)
+    await _answer(exchange, error)
+
+
+async def _answer(exchange: Exchange, error: Exception) -> None:
+    if not exchange.answering:
+        response = respond(error, exchange.request_id)
+        await response(exchange.scope, exchange.receive, exchange.send)
 
 
 def _record(exchange: Exchange, container: Container) -> None:

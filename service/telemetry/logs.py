@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
-import orjson
 import structlog
 
-CHATTY_LOGGERS = ("asyncio", "uvicorn.access", "uvicorn.error")
+CHATTY_LOGGERS = ("asyncio", "uvicorn.access")
 
 
 class LossyLogger:
@@ -66,11 +65,8 @@ def configure_logs(*, level: str, form: str) -> None:
 def _rendering(form: str) -> Sequence[Any]:
     if form == "text":
         return (structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),)
-    return (structlog.processors.JSONRenderer(serializer=_to_json),)
-
-
-def _to_json(event: dict[str, object], **_: object) -> str:
-    return orjson.dumps(event, default=repr).decode()
+    # The standard encoder: slower than orjson, but there is no text that it cannot write.
+    return (structlog.processors.JSONRenderer(),)
 
 
 def frames(error: BaseException) -> list[str]:

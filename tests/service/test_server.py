@@ -18,7 +18,9 @@ def test_a_taken_port_is_refused_in_one_line():
     """Two services cannot share an address, and the second one hears it at once."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(BadSettings, match=f"cannot listen on 127.0.0.1:{port}: Address"):
+        with pytest.raises(
+            BadSettings, match=f"cannot listen on 127.0.0.1:{port}: Address already in use$"
+        ):
             listen("127.0.0.1", port)
 
 

@@ -1,0 +1,94 @@
+"""Tests for `rewards.report`."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rewards.errors import BadTruth, WorkerDied
+from rewards.registry import NAMES
+from rewards.report import METRICS, summarise, summarise_by_kind
+from rewards.score import Scored, Unscored
+
+UNREADABLE = Unscored(1.0, 0.5, BadTruth("no span"))
+LOST = Unscored(0.0, 0.0, WorkerDied("lost"))
+
+
+def scored(accuracy, **parts):
+    """A scored item under the released spec, well formed."""
+    return Scored(0.9 * accuracy + 0.6, accuracy, 1.0, 0.5, parts)
+
+
+def test_temporal_grounding_is_reported_as_in_papers():
+    """Mean overlap, and the share of items that reach 0.3, 0.5 and 0.7, each included."""
+    verdicts = [scored(value) for value in (0.0, 0.3, 0.5, 0.7, 1.0)]
+    assert summarise("temporal_grounding", verdicts).metrics == pytest.approx(
+        {"mIoU": 0.5, "R@0.3": 0.8, "R@0.5": 0.6, "R@0.7": 0.4}
+    )
+
+
+def test_tracking_is_reported_by_its_average_overlap():
+    """AO is the mean over videos of the mean overlap over frames."""
+    metrics = summarise("tracking", [scored(0.25), scored(0.75)]).metrics
+    assert (metrics["AO"], metrics["R@0.5"]) == (0.5, 0.5)
+
+
+def test_tubes_are_reported_in_time_and_in_space():
+    """Both overlaps are read from the parts; an answer that missed has neither."""
+    missed = Scored(0.1, 0.0, 1.0, 0.0, reason="no tube")
+    metrics = summarise(
+        "spatial_temporal_grounding", [scored(0.5, time_iou=0.8, mean_iou=0.2), missed]
+    ).metrics
+    assert metrics == {"tIoU": 0.4, "sIoU": 0.1}
+
+
+def test_boxes_are_reported_by_the_usual_threshold():
+    """A referred box counts as found from an overlap of 0.5 on."""
+    metrics = summarise("spatial_grounding", [scored(0.5), scored(0.49)]).metrics
+    assert metrics == pytest.approx({"mIoU": 0.495, "Acc@0.5": 0.5})
+
+
+def test_other_kinds_are_reported_by_their_accuracy():
+    """What has no metric of its own is reported by the mean accuracy."""
+    assert summarise("math", [scored(1.0), scored(0.0)]).metrics == {"accuracy": 0.5}
+
+
+def test_every_kind_with_metrics_of_its_own_exists():
+    """A kind that is renamed takes its metrics along."""
+    assert set(METRICS) <= set(NAMES)
+
+
+def test_unscored_items_are_counted_and_take_no_part():
+    """No verdict is never a 0: means are over scored items, reasons are told apart."""
+    summary = summarise("math", [scored(1.0), UNREADABLE, LOST, UNREADABLE])
+    assert summary.unscored == {"bad_ground_truth": 2, "worker_died": 1}
+    assert (summary.count, summary.mean, summary.metrics) == (4, 1.5, {"accuracy": 1.0})
+    assert summary.format_rate == 0.75
+
+
+def test_without_a_verdict_there_is_no_mean():
+    """A file whose truths are all unreadable has no mean, rather than one of 0."""
+    summary = summarise("temporal_grounding", [UNREADABLE])
+    assert (summary.mean, summary.std, summary.metrics) == (None, None, {})
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
+def test_mean_and_deviation_agree_with_numpy(accuracies):
+    """The figures are those that any other tool computes from the same rewards."""
+    verdicts = [scored(accuracy) for accuracy in accuracies]
+    rewards = np.array([verdict.reward for verdict in verdicts])
+    summary = summarise("math", verdicts)
+    assert math.isclose(summary.mean, rewards.mean(), abs_tol=1e-12)
+    assert math.isclose(summary.std, rewards.std(), abs_tol=1e-7)
+
+
+def test_items_are_summed_up_by_the_name_they_come_with():
+    """Kinds are told apart, media too, and a medium does not hide the kind's metrics."""
+    summaries = summarise_by_kind(
+        [("tracking/video", scored(1.0)), ("math", scored(0.0)), ("math", scored(1.0))]
+    )
+    assert list(summaries) == ["math", "tracking/video"]
+    assert summaries["math"].count == 2
+    assert summaries["tracking/video"].metrics["AO"] == 1.0
