@@ -6,13 +6,15 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from service.api.compat import nemo_gym, openrlhf, slime
 from service.api.middleware import Observe
 from service.api.openapi import openapi
 from service.api.problems import add_problem_handlers
 from service.api.routes import advantage, catalog, health, reward, runs
 from service.container import Container
 
-ROUTERS = (reward.router, advantage.router, runs.router, catalog.router, health.router)
+CONTRACT = (reward.router, advantage.router, runs.router, catalog.router, health.router)
+COMPATIBILITY = (openrlhf.router, slime.router, nemo_gym.router)
 VERSION = "1"
 DESCRIPTION = """\
 Rewards and advantages for reinforcement learning of vision-language models.
@@ -49,7 +51,7 @@ def build_app(opening: Opening) -> App:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for router in ROUTERS:
+    for router in CONTRACT + COMPATIBILITY:
         app.include_router(router)
     add_problem_handlers(app)
     app.add_middleware(Observe)

@@ -7,10 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.bodies import JsonBody
-from service.api.dependencies import Parts, json_response, unless_gone
+from service.api.dependencies import Parts, json_response
 from service.api.openapi import READING_A_BODY, answers
 from service.api.schemas.reward import RewardAnswer, RewardRequest
-from service.api.translate import read_batch, write_answer
+from service.api.scoring import score
+from service.api.translate import write_answer
 
 router = APIRouter(tags=["rewards"])
 REQUEST = JsonBody(RewardRequest)
@@ -29,15 +30,6 @@ async def reward(
     A bad answer is scored 0 with a reason. A bad ground truth, or trouble of the machine, leaves
     its item unscored with an error; the other items are not touched.
     """
-    stage = parts.metrics.stage_seconds
-    request.state.notes.update(items=len(asked.items), run=asked.run)
-    with parts.metrics.refusing(len(asked.items)):
-        batch = read_batch(asked, parts, started=request.state.started)
-        with stage.labels("score").time():
-            verdicts = await unless_gone(
-                request,
-                parts.scoring.score(batch.samples, batch.spec, deadline=batch.deadline),
-            )
-    parts.metrics.count([sample.kind for sample in batch.samples], verdicts)
-    with stage.labels("write").time():
+    batch, verdicts = await score(asked, parts, request)
+    with parts.metrics.stage_seconds.labels("write").time():
         return json_response(write_answer(asked, batch.spec, verdicts))

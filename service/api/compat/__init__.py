@@ -1,0 +1,1 @@
+"""The frameworks' own dialects of HTTP, answered with the same scores."""

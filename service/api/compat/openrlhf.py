@@ -1,0 +1,73 @@
+"""OpenRLHF's `--reward.remote_url`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.bodies import JsonBody
+from service.api.compat.labels import Choices, numbers, read_item
+from service.api.compat.transcripts import cut_response
+from service.api.dependencies import Parts, json_response
+from service.api.openapi import READING_A_BODY, answers
+from service.api.schemas.compat import OpenRlhfAnswer, OpenRlhfBatch, OpenRlhfLogs
+from service.api.schemas.reward import RewardItem, RewardRequest
+from service.api.scoring import score
+from service.errors import InvalidRequest
+
+router = APIRouter(prefix="/compat/openrlhf", tags=["compatibility"])
+BATCH = JsonBody(OpenRlhfBatch)
+LOGGED = tuple(OpenRlhfLogs.model_fields)
+
+
+@router.post(
+    "/get_reward",
+    openapi_extra=BATCH.document,
+    responses=answers(OpenRlhfAnswer, *READING_A_BODY, 429, 500, 503),
+)
+async def get_reward(
+    asked: Annotated[OpenRlhfBatch, Depends(BATCH)],
+    choices: Annotated[Choices, Depends()],
+    parts: Parts,
+    request: Request,
+) -> Response:
+    """Score responses by their labels.
+
+    A query that could not be scored gets the number `unscored`, and `scored` is 0 in its logs.
+    """
+    request_items = _items(asked, choices)
+    told = []
+    if request_items:
+        batch = RewardRequest(items=request_items, spec=choices.spec)
+        _, verdicts = await score(batch, parts, request)
+        told = [numbers(verdict, choices.unscored) for verdict in verdicts]
+        request.state.notes["unscored"] = sum(not one["scored"] for one in told)
+    return json_response(
+        {
+            "rewards": [one["reward"] for one in told],
+            "scores": [one["accuracy"] for one in told],
+            "extra_logs": {name: [one[name] for one in told] for name in LOGGED},
+        }
+    )
+
+
+def _items(asked: OpenRlhfBatch, choices: Choices) -> list[RewardItem]:
+    count = len(asked.query)
+    prompts = asked.prompts if asked.prompts is not None else [""] * count
+    labels = asked.labels if asked.labels is not None else [None] * count
+    if not count == len(prompts) == len(labels):
+        raise InvalidRequest(
+            f"expected lists of one length, got {count} queries, {len(prompts)} prompts and "
+            f"{len(labels)} labels"
+        )
+    return [
+        read_item(
+            label,
+            choices.kind,
+            ("labels", at),
+            response=cut_response(query, prompt),
+            prompt=prompt or None,
+        )
+        for at, (query, prompt, label) in enumerate(zip(asked.query, prompts, labels, strict=True))
+    ]

@@ -1,0 +1,27 @@
+"""What every route that scores has in common: admit a batch, score it, count it."""
+
+from starlette.requests import Request
+
+from rewards.score import Verdict
+from service.api.dependencies import unless_gone
+from service.api.schemas.reward import RewardRequest
+from service.api.translate import Batch, read_batch
+from service.container import Container
+
+
+async def score(
+    asked: RewardRequest, parts: Container, request: Request
+) -> tuple[Batch, list[Verdict]]:
+    """Return what was asked, read, and a verdict on each of its samples, in order.
+
+    Raises what refuses the whole request, and `CallerLeft` when nobody waits any more.
+    """
+    request.state.notes.update(items=len(asked.items), run=asked.run)
+    with parts.metrics.refusing(len(asked.items)):
+        batch = read_batch(asked, parts, started=request.state.started)
+        with parts.metrics.stage_seconds.labels("score").time():
+            verdicts = await unless_gone(
+                request, parts.scoring.score(batch.samples, batch.spec, deadline=batch.deadline)
+            )
+    parts.metrics.count([sample.kind for sample in batch.samples], verdicts)
+    return batch, verdicts
