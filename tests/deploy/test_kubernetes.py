@@ -1,0 +1,183 @@
+"""The manifests: built as a cluster would get them, and checked without one."""
+
+import subprocess
+import sysconfig
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from service.settings import Settings
+from tests.deploy.containerfile import Containerfile
+from tests.deploy.metrics import SERIES
+from tests.house.source import ROOT
+
+FOLDER = ROOT / "deploy/kubernetes"
+OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+GIB = 2**30
+UNITS = {"Mi": 2**20, "Gi": GIB, "gb": GIB}
+overlays = pytest.mark.parametrize("overlay", OVERLAYS)
+
+
+@cache
+def built(overlay):
+    """Every object of an overlay, by kind and name."""
+    command = [SCRIPTS / "kubectl", "kustomize", FOLDER / "overlays" / overlay]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    objects = list(yaml.safe_load_all(text))
+    return {(one["kind"], one["metadata"]["name"]): one for one in objects}
+
+
+def pods(overlay):
+    """The pod templates of an overlay, by the name of what makes them."""
+    return {
+        name: one["spec"]["template"]["spec"]
+        for (kind, name), one in built(overlay).items()
+        if kind in {"Deployment", "StatefulSet"}
+    }
+
+
+def service_pod(overlay):
+    """The service's pod, and its one container."""
+    pod = pods(overlay)["reward-service"]
+    (container,) = pod["containers"]
+    return pod, container
+
+
+def settings(overlay):
+    """The settings that the service would start with."""
+    _, container = service_pod(overlay)
+    literal = {one["name"]: one["value"] for one in container["env"] if "value" in one}
+    workers = str(int(container["resources"]["limits"]["cpu"]))
+    image = Containerfile.read().environment(container["image"].partition(":")[2])
+    return Settings.read({**image, **literal, "REWARDS_WORKERS": workers})
+
+
+def size(text):
+    """A size in bytes."""
+    return int(text[:-2]) * UNITS[text[-2:]]
+
+
+@overlays
+def test_the_objects_fit_their_schemas(overlay, tmp_path):
+    """Kubernetes' own schemas accept every object, and know every field."""
+    path = tmp_path / "objects.yaml"
+    path.write_text(yaml.safe_dump_all(built(overlay).values()))
+    command = [SCRIPTS / "kubernetes-validate", "--strict", "--no-warn", path]
+    checked = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@overlays
+def test_requests_in_flight_may_finish(overlay):
+    """A pod is killed later than it may take to drain."""
+    pod, _ = service_pod(overlay)
+    chosen = settings(overlay)
+    assert pod["terminationGracePeriodSeconds"] > chosen.drain_delay_s + chosen.drain_timeout_s
+
+
+@overlays
+def test_nobody_is_sent_to_a_pod_that_is_gone(overlay):
+    """The service drains for longer than it takes to be seen as not ready."""
+    _, container = service_pod(overlay)
+    probe = container["readinessProbe"]
+    seen_after_s = probe["periodSeconds"] * probe["failureThreshold"] + probe["timeoutSeconds"]
+    assert settings(overlay).drain_delay_s > seen_after_s
+
+
+@overlays
+def test_probes_ask_what_they_should(overlay):
+    """Only a loop that stands still costs a pod its life; a store that is away does not."""
+    _, container = service_pod(overlay)
+    asked = {
+        name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("liveness", "readiness")
+    }
+    assert asked == {"liveness": "/livez", "readiness": "/readyz"}
+
+
+@overlays
+def test_workers_fit_into_the_memory(overlay):
+    """All workers at their limit leave the service the memory it needs."""
+    _, container = service_pod(overlay)
+    chosen = settings(overlay)
+    taken = chosen.workers * chosen.worker_memory_bytes
+    assert size(container["resources"]["limits"]["memory"]) - taken >= 2 * GIB
+    assert size(container["resources"]["requests"]["memory"]) >= GIB
+
+
+@overlays
+def test_a_container_can_do_little(overlay):
+    """No container is root, gains rights, writes its own image or talks to the cluster."""
+    for pod in pods(overlay).values():
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["enableServiceLinks"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            rights = container["securityContext"]
+            assert rights["allowPrivilegeEscalation"] is False
+            assert rights["readOnlyRootFilesystem"] is True
+            assert rights["capabilities"] == {"drop": ["ALL"]}
+
+
+@overlays
+def test_the_user_is_the_one_of_the_image(overlay):
+    """The pod runs as the user that the image was made for."""
+    pod, container = service_pod(overlay)
+    target = container["image"].partition(":")[2]
+    user, group = Containerfile.read().last(target, "USER").split(":")
+    assert pod["securityContext"]["runAsUser"] == int(user)
+    assert pod["securityContext"]["runAsGroup"] == int(group)
+
+
+@overlays
+def test_the_service_reaches_its_store_and_nothing_else(overlay):
+    """Egress is denied but for names and the store, which in turn is open to the service alone."""
+    objects = built(overlay)
+    policy = objects["NetworkPolicy", "reward-service"]["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert all(rule["to"] and rule["ports"] for rule in policy["egress"])
+    assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {53, 6379}
+    store = objects["NetworkPolicy", "reward-redis"]["spec"]
+    assert "egress" not in store
+    assert len(store["ingress"]) == 1
+
+
+@overlays
+def test_selectors_find_what_they_select(overlay):
+    """Services, budgets and policies select pods that exist."""
+    objects = built(overlay)
+    labels = [
+        one["spec"]["template"]["metadata"]["labels"]
+        for (kind, _), one in objects.items()
+        if kind in {"Deployment", "StatefulSet"}
+    ]
+    for (kind, name), one in objects.items():
+        spec = one.get("spec", {})
+        selector = {
+            "Service": spec.get("selector"),
+            "PodDisruptionBudget": spec.get("selector", {}).get("matchLabels"),
+            "NetworkPolicy": spec.get("podSelector", {}).get("matchLabels"),
+        }.get(kind)
+        assert selector is None or any(selector.items() <= found.items() for found in labels), name
+
+
+@overlays
+def test_redis_forgets_nothing(overlay):
+    """Every write is on the disk before it is answered, and memory pressure evicts no key."""
+    (container,) = pods(overlay)["reward-redis"]["containers"]
+    options = dict(zip(container["args"][::2], container["args"][1::2], strict=True))
+    assert (options["--appendonly"], options["--appendfsync"]) == ("yes", "always")
+    assert options["--maxmemory-policy"] == "noeviction"
+    assert 2 * size(options["--maxmemory"]) <= size(container["resources"]["limits"]["memory"])
+
+
+@overlays
+def test_a_metric_that_scales_exists(overlay):
+    """The autoscaler asks for a metric that the service has."""
+    metrics = built(overlay)["HorizontalPodAutoscaler", "reward-service"]["spec"]["metrics"]
+    asked = {one["pods"]["metric"]["name"] for one in metrics if one["type"] == "Pods"}
+    assert asked
+    assert asked <= SERIES
