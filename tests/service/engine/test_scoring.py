@@ -55,7 +55,7 @@ class LengthModel:
 def workers():
     """Workers that the tests of this module share, and the loop they live on."""
     with asyncio.Runner() as runner:
-        pool = IsolatedPool(IsolationLimits(workers=2, cpu_s=1.0))
+        pool = IsolatedPool(IsolationLimits(workers=2, cpu_s=1.0, patience=60))
         runner.run(pool.start())
         yield runner, pool
         runner.run(pool.close())
