@@ -50,6 +50,7 @@ def build_app(opening: Opening) -> App:
         lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     for router in CONTRACT + COMPATIBILITY:
         app.include_router(router)

@@ -12,6 +12,8 @@ from service.api.schemas.base import Problem
 COMPONENTS = "#/components/schemas/"
 PROBLEM_STATUS = {
     400: "The request cannot be served.",
+    401: "No key was given, or one that is not known.",
+    403: "The key does not allow this.",
     404: "There is no such thing.",
     405: "The path does not take this method.",
     408: "The body did not arrive in time.",
@@ -19,6 +21,7 @@ PROBLEM_STATUS = {
     413: "The request holds more than `GET /info` allows.",
     415: "The body is compressed.",
     422: "The body does not fit the schema, or names something unknown.",
+    424: "Content that the request names was not uploaded.",
     429: "The queue is full; try again after `Retry-After` seconds.",
     500: "The service failed.",
     503: "Not available now; try again after `Retry-After` seconds.",

@@ -149,7 +149,13 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def handle(request: Request, error: Exception) -> Response:
         if isinstance(error, RequestValidationError):
             error = misfit(error.errors())
-        return respond(error, request.scope.get("state", {}).get("request_id"))
+        response = respond(error, request.scope.get("state", {}).get("request_id"))
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # Starlette names the methods of one route; another may have the same path.
+            path = getattr(request.scope.get("route"), "path", None)
+            if methods := app.openapi()["paths"].get(path):
+                response.headers["Allow"] = ", ".join(map(str.upper, methods))
+        return response
 
     for kind in (AtFields, HTTPException, RequestValidationError, *Known.__args__):
         app.add_exception_handler(kind, handle)

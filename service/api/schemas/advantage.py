@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, FiniteFloat, model_validator
 
 from rewards.advantages.registry import ESTIMATORS
-from service.api.schemas.base import Label, Name, Step, WireModel
+from service.api.schemas.base import WHOLE, Label, Name, Step, WireModel
 from service.api.schemas.reward import LONGEST_DEADLINE_MS
 
 MOST_ROLLOUTS = 1_000_000
@@ -33,9 +33,9 @@ class FilterBounds(WireModel):
 class ShardPlace(WireModel):
     """Which part of the step's global batch this is."""
 
-    index: Annotated[int, Field(ge=0)]
+    index: Annotated[int, Field(ge=0), WHOLE]
     """Place among the shards, from 0."""
-    count: Annotated[int, Field(ge=1, le=MOST_SHARDS)]
+    count: Annotated[int, Field(ge=1, le=MOST_SHARDS), WHOLE]
     """How many shards the step has."""
 
     @model_validator(mode="after")
@@ -73,7 +73,7 @@ class AdvantageRequest(WireModel):
     """Drop groups that teach nothing, before the moving averages move (DAPO)."""
     shard: ShardPlace | None = None
     """For a step whose rollouts are spread over ranks that each send their part."""
-    deadline_ms: Annotated[int, Field(ge=1, le=LONGEST_DEADLINE_MS)] | None = None
+    deadline_ms: Annotated[int, Field(ge=1, le=LONGEST_DEADLINE_MS), WHOLE] | None = None
     """How long a shard waits for the others."""
 
 

@@ -2,14 +2,22 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# To JSON, 5 and 5.0 are the same number. Comes last in an annotation, or bounds lose their names.
+WHOLE = BeforeValidator(_whole)
 
 # Not a dot first: URLs swallow `.` and `..`.
 Name = Annotated[
     str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9_:-][A-Za-z0-9_.:-]*$")
 ]
 Label = Annotated[str, StringConstraints(max_length=256)]
-Step = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Step = Annotated[int, Field(ge=0, le=2**53 - 1), WHOLE]
 
 
 class WireModel(BaseModel):

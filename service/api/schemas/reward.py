@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, FailFast, Field, FiniteFloat, JsonValue, StringConstraints
 
-from service.api.schemas.base import ItemError, Label, Name, WireModel
+from service.api.schemas.base import WHOLE, ItemError, Label, Name, WireModel
 
 LONGEST_DEADLINE_MS = 3_600_000
 MOST_ITEMS = 65_536
@@ -66,7 +66,7 @@ class RewardRequest(WireModel):
     """A name of `GET /specs`; by default `default_spec` of `GET /info`."""
     run: Name | None = None
     """The training job this batch belongs to."""
-    deadline_ms: Annotated[int, Field(ge=1, le=LONGEST_DEADLINE_MS)] | None = None
+    deadline_ms: Annotated[int, Field(ge=1, le=LONGEST_DEADLINE_MS), WHOLE] | None = None
     """Items not scored after this time come back unscored and retryable."""
 
 

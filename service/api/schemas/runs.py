@@ -6,11 +6,11 @@ from pydantic import Field, FiniteFloat
 
 from rewards.advantages.rollouts import LARGEST_REWARD
 from service.api.schemas.advantage import TaskMoments
-from service.api.schemas.base import Label, Name, Step, WireModel
+from service.api.schemas.base import WHOLE, Label, Name, Step, WireModel
 
 MOST_TASKS = 100_000
 
-Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Count = Annotated[int, Field(ge=0, le=2**53 - 1), WHOLE]
 Constant = Annotated[FiniteFloat, Field(ge=0)]
 
 
@@ -105,7 +105,7 @@ class StoredMoments(WireModel):
 
     mean: Annotated[FiniteFloat, Field(ge=-LARGEST_REWARD, le=LARGEST_REWARD)]
     variance: Annotated[FiniteFloat, Field(ge=0)]
-    updates: Annotated[int, Field(ge=1, le=2**53 - 1)]
+    updates: Annotated[int, Field(ge=1, le=2**53 - 1), WHOLE]
 
 
 class RunState(WireModel):

@@ -37,6 +37,8 @@ GOOD = BODY % b'"a"'
         pytest.param(b'{"items":{}}', id="wrong-shape"),
         pytest.param(b'{"items":[],"deadline_ms":0}', id="deadline-too-early"),
         pytest.param(b'{"items":[],"deadline_ms":"5"}', id="number-as-text"),
+        pytest.param(b'{"items":[],"deadline_ms":5.5}', id="half-a-millisecond"),
+        pytest.param(b'{"items":[],"deadline_ms":true}', id="truth-as-number"),
         pytest.param(b'{"items":[],"run":"a b"}', id="bad-run-name"),
         pytest.param(b'{"items":[' + b"{}," * 60_000 + b"{}]}", id="60,000-bad-items"),
     ],
@@ -148,6 +150,12 @@ def test_an_identity_encoding_changes_nothing(service):
 def test_unusual_numbers_are_numbers(service, number):
     """Negative zero, a vanishing fraction and a long integer are JSON, and finite."""
     assert service.post("/reward", BODY % number).status == 200
+
+
+@pytest.mark.parametrize("number", [b"5", b"5.0", b"5e3", b"0.5e1"])
+def test_whole_numbers_may_be_written_as_floats(service, number):
+    """JSON has one kind of number: 5.0 is as good a deadline as 5."""
+    assert service.post("/reward", b'{"items":[],"deadline_ms":%b}' % number).status == 200
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/json; charset=utf-8", None])

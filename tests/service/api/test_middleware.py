@@ -43,7 +43,9 @@ def test_requests_are_counted_by_route_and_not_by_path(service):
     service.get("/%41%42?x=1")
     service.get("/nothing/17")
     service.get("/reward", method="PROPFIND")
-    service.wait_until(lambda: counted(service, "/reward", "other", "405") == 1)
+    service.get("/runs/job-42/history")
+    service.wait_until(lambda: counted(service, "/runs/{run}/history", "GET", "404") == 1)
+    assert counted(service, "/reward", "other", "405") == 1
     assert counted(service, "/livez", "GET", "200") == 1
     assert counted(service, "other", "GET", "404") == 2
 

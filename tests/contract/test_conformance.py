@@ -1,0 +1,31 @@
+"""A real service against its own document, by a tool that tries to prove it wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.contract.test_document import OPERATIONS
+from tests.e2e.conftest import starting
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+OPTIONS = (
+    "--phases=coverage,fuzzing",
+    "--max-examples=15",
+    "--seed=20251203",
+    "--generation-database=none",
+    "--no-color",
+)
+
+
+def test_the_service_does_what_its_document_says():
+    """No 5xx, no undocumented status, no body off its schema; bad input is refused throughout."""
+    with starting("--worker-cpu-s", "1") as service:
+        url = f"http://127.0.0.1:{service.port}/openapi.json"
+        command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)]
+        done = subprocess.run(
+            [*command, "run", url, *OPTIONS], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
+        assert f"Tested: {len(OPERATIONS)}" in done.stdout
+        assert service.get("/livez").status == 200
+        assert service.logged("failed") == []
