@@ -1,0 +1,1 @@
+"""A GRPO loop that takes its rewards and advantages from the service."""

@@ -1,0 +1,148 @@
+"""Questions to train on, from JSONL in OneThinker's field names or our own."""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer_client.training.errors import BadQuestion
+
+FIELDS = {
+    "id": ("id", "problem_id"),
+    "prompt": ("prompt", "problem"),
+    "kind": ("kind", "problem_type"),
+    "media_type": ("media_type", "data_type"),
+    "ground_truth": ("ground_truth", "solution", "answer"),
+    "task": ("task",),
+    "images": ("images",),
+    "videos": ("videos",),
+    "options": ("options",),
+    "examples": ("examples",),
+}
+IMAGE_MARK = "<image>"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One thing to ask, and what its answers are judged against.
+
+    `prompt` holds one `<image>` mark for each of `images`, where the image stands. `examples`
+    are exchanges (question, response) shown before it.
+    """
+
+    id: str
+    prompt: str
+    kind: str
+    ground_truth: Any
+    media_type: str | None = None
+    task: str | None = None
+    images: tuple[Path, ...] = ()
+    examples: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def task_key(self) -> str:
+        """The task whose sigma scales its advantages: its own, else its kind."""
+        if self.task is not None:
+            return self.task
+        kind = self.kind.strip().lower().replace(" ", "_").replace("-", "_")
+        return f"{kind}/{self.media_type or 'image'}" if kind == "segmentation" else kind
+
+    @classmethod
+    def read(cls, line: Mapping[str, Any], *, number: int, folder: Path) -> "Question":
+        """Read one line of a data file; images are relative to its `folder`.
+
+        The first of each field's names that is there counts (`solution` before `answer`);
+        other fields are ignored. Raises `BadQuestion`.
+
+        >>> line = {"problem": "2 + 2?", "problem_type": "numerical", "solution": "4"}
+        >>> Question.read(line, number=7, folder=Path())
+        Question(id='7', prompt='2 + 2?', kind='numerical', ground_truth='4', media_type=None, \
+task=None, images=(), examples=())
+        """
+        found = {name: _first(line, names) for name, names in FIELDS.items()}
+        for name in ("prompt", "kind", "ground_truth"):
+            if found[name] is None:
+                raise BadQuestion(f"line {number}: expected one of {', '.join(FIELDS[name])}")
+        if found["videos"]:
+            raise BadQuestion(f"line {number}: this loop reads images; videos are not supported")
+        images = tuple(folder / image for image in found["images"] or ())
+        return cls(
+            id=str(number if found["id"] is None else found["id"]),
+            prompt=_with_marks(
+                _with_options(found["prompt"], found["options"]), len(images), number
+            ),
+            kind=found["kind"],
+            ground_truth=found["ground_truth"],
+            media_type=found["media_type"],
+            task=found["task"],
+            images=images,
+            examples=tuple((ask, reply) for ask, reply in found["examples"] or ()),
+        )
+
+
+def _first(line: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    return next((line[name] for name in names if line.get(name) is not None), None)
+
+
+def _with_options(prompt: str, options: list[str] | None) -> str:
+    return "\n".join([prompt, "Options:", *options]) if options else prompt
+
+
+def _with_marks(prompt: str, images: int, number: int) -> str:
+    marks = prompt.count(IMAGE_MARK)
+    if marks in (0, images):
+        return prompt if marks else IMAGE_MARK * images + prompt
+    raise BadQuestion(
+        f"line {number}: expected {images} {IMAGE_MARK} marks, one an image; got {marks}"
+    )
+
+
+def read_questions(path: Path) -> tuple[Question, ...]:
+    """Read a JSONL file, one question a line; blank lines are skipped. Raises `BadQuestion`."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise BadQuestion(f"{path}: {error.strerror}") from None
+    questions = []
+    for number, text in enumerate(lines, start=1):
+        if text.strip():
+            questions.append(_read_line(text, number, path))
+    if not questions:
+        raise BadQuestion(f"{path}: expected at least one question")
+    return tuple(questions)
+
+
+def _read_line(text: str, number: int, path: Path) -> Question:
+    try:
+        line = json.loads(text)
+    except ValueError as error:
+        raise BadQuestion(f"{path}: line {number}: {error}") from None
+    if not isinstance(line, dict):
+        raise BadQuestion(f"{path}: line {number}: expected a JSON object; got {text[:40]!r}")
+    return Question.read(line, number=number, folder=path.parent)
+
+
+def questions_for_step(
+    questions: Sequence[Question], step: int, count: int, *, seed: int, shuffle: bool
+) -> list[Question]:
+    """Return the `count` questions of a step (from 1): a function of the arguments alone.
+
+    The file is gone through again and again, in a new order each time if `shuffle`d, so a job
+    resumes at the right place with nothing to remember.
+    """
+    start = (step - 1) * count
+    size = len(questions)
+    orders = {
+        epoch: _order(size, seed=seed, epoch=epoch, shuffle=shuffle)
+        for epoch in range(start // size, (start + count - 1) // size + 1)
+    }
+    return [questions[orders[i // size][i % size]] for i in range(start, start + count)]
+
+
+def _order(size: int, *, seed: int, epoch: int, shuffle: bool) -> list[int]:
+    order = list(range(size))
+    if shuffle:
+        random.Random(f"{seed}/{epoch}").shuffle(order)  # noqa: S311  # an order, not a secret
+    return order
