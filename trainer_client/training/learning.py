@@ -94,26 +94,25 @@ def learn(
     config: TrainingConfig,
 ) -> Update:
     """Move the policy by a step's rollouts; one whose advantage is None takes no part."""
-    lesson = _prepare(learner.policy, rollouts, advantages, config)
+    rows = [row for row, advantage in enumerate(advantages) if advantage is not None]
+    if not rows:
+        return Update()
+    lesson = _prepare(learner.policy, rollouts, torch.tensor(rows), advantages, config)
     taken = [
         _update(learner, lesson, rows, config)
         for _ in range(config.objective.epochs)
         for rows in lesson.parts(config.objective.updates)
     ]
-    if not taken:
-        return Update()
     return Update(*torch.stack(taken).mean(0).tolist())
 
 
 def _prepare(
     policy: Policy,
     rollouts: Rollouts,
+    rows: Tensor,
     advantages: Sequence[float | None],
     config: TrainingConfig,
 ) -> Lesson:
-    rows = torch.tensor(
-        [row for row, value in enumerate(advantages) if value is not None], dtype=torch.long
-    )
     moves = config.objective.epochs * config.objective.updates > 1
     old = _fixed_logprobs(policy, policy.model, rollouts, rows, config) if moves else None
     reference = None

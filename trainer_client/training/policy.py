@@ -1,6 +1,7 @@
 """The policy: the model that learns, what encodes its questions, and what it started from."""
 
 import copy
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -113,13 +114,14 @@ def _with_adapters(model: Any, lora: LoraConfig) -> Any:
 
     depth = model.config.get_text_config().num_hidden_layers
     layers = list(range(depth - lora.layers, depth)) if lora.layers else None
-    return get_peft_model(
-        model,
-        PeftConfig(
-            r=lora.rank,
-            lora_alpha=lora.alpha,
-            lora_dropout=lora.dropout,
-            target_modules=list(lora.targets),
-            layers_to_transform=layers,
-        ),
+    settings = PeftConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets),
+        layers_to_transform=layers,
     )
+    with warnings.catch_warnings():
+        # peft 0.21 asks the model for an attribute that transformers 5.23 has renamed.
+        warnings.simplefilter("ignore", FutureWarning)
+        return get_peft_model(model, settings)

@@ -1,0 +1,50 @@
+"""Train a small language model against the service and show what it learned: `make demo`."""
+
+import shutil
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from examples.demo.questions import write_questions
+from examples.demo.server import run_service
+from examples.demo.weights import fetch_model
+from trainer_client.training.__main__ import run_job
+from trainer_client.training.config import load_config
+
+FOLDER = Path("build/demo")
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Fetch the model, start the service, train, stop the service."""
+    # A closed terminal and a polite kill take the way of Ctrl-C, through every `finally`.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        run_demo(Console())
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def run_demo(console: Console) -> None:
+    """Run the demo from a clean slate; only the converted model is kept from earlier runs."""
+    started = time.monotonic()
+    config = load_config(Path(__file__).with_name("demo.toml"))
+    shutil.rmtree(config.output, ignore_errors=True)
+    console.print("SmolLM2-135M: fetching and converting its weights, the first time only …")
+    fetch_model(Path(config.model.name))
+    write_questions(config.data.train, config.steps, seed=config.seed)
+    with run_service(config.output) as url:
+        console.print(f"the service answers on {url}, its documentation on {url}/docs")
+        run_job(replace(config, service=replace(config.service, url=url)), console)
+    minutes, seconds = divmod(round(time.monotonic() - started), 60)
+    console.print(f"took {minutes} min {seconds} s; the service is stopped")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""A language model small enough to train in a test, and the questions it is asked."""
+
+import json
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from trainer_client.training.config import (
+    DataConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    OptimiserConfig,
+    SamplingConfig,
+    TrainingConfig,
+)
+from trainer_client.training.policy import load_policy
+
+# A model this small is slower on two threads than on one.
+torch.set_num_threads(1)
+
+SPECIAL = (
+    "<|pad|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
+CHAT = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+    "{% if m.content is string %}{{ m.content }}{% else %}{% for part in m.content %}"
+    "{% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% else %}{{ part.text }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def byte_tokenizer():
+    """A tokenizer of single bytes with the chat format of the Qwen family."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    inner = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    inner.add_special_tokens(list(SPECIAL))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|pad|>"
+    )
+    tokenizer.chat_template = CHAT
+    return tokenizer
+
+
+@pytest.fixture(scope="session")
+def text_model(tmp_path_factory):
+    """The folder of a random Llama of 30,000 weights."""
+    folder = tmp_path_factory.mktemp("llama")
+    tokenizer = byte_tokenizer()
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def model_config(text_model):
+    """How that model is loaded."""
+    return ModelConfig(name=str(text_model), dtype="float32", device="cpu")
+
+
+@pytest.fixture
+def policy(model_config):
+    """That model, ready to learn."""
+    return load_policy(model_config)
+
+
+QUESTIONS = (
+    {"prompt": "What is 2 + 2?", "kind": "numerical", "ground_truth": "4"},
+    {"problem": "Copy: AB CD", "problem_type": "OCR", "solution": "<answer>AB CD</answer>"},
+    {"prompt": "Which? A. dog B. axe", "kind": "multiple_choice", "ground_truth": "B"},
+)
+
+
+@pytest.fixture
+def job(tmp_path, model_config):
+    """A small job; tests replace what they are about."""
+    train = tmp_path / "train.jsonl"
+    train.write_text("".join(json.dumps(each) + "\n" for each in QUESTIONS))
+    return TrainingConfig(
+        run="test",
+        output=tmp_path / "out",
+        data=DataConfig(train=train, prompts_per_step=2),
+        model=model_config,
+        steps=4,
+        sampling=SamplingConfig(group_size=3, max_new_tokens=6),
+        objective=ObjectiveConfig(micro_batch=4),
+        optimiser=OptimiserConfig(learning_rate=1e-2),
+    )

@@ -1,0 +1,141 @@
+"""Tests for `trainer_client.training.data`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainer_client.training.data import Question, questions_for_step, read_questions
+from trainer_client.training.errors import BadQuestion
+
+ONETHINKER = {
+    "problem_id": 17,
+    "problem": "<image>What is this?",
+    "problem_type": "multiple choice",
+    "data_type": "image",
+    "options": ["A. a cat", "B. a dog"],
+    "solution": "<answer>A</answer>",
+    "images": ["cat.png"],
+}
+
+
+def read(line):
+    """A question from a line of a file in /data."""
+    return Question.read(line, number=3, folder=Path("/data"))
+
+
+def test_a_line_of_onethinker_is_read_as_its_trainer_shows_it():
+    """Options follow the question; images are found beside the file."""
+    question = read(ONETHINKER)
+    assert question.id == "17"
+    assert question.prompt == "<image>What is this?\nOptions:\nA. a cat\nB. a dog"
+    assert (question.kind, question.media_type) == ("multiple choice", "image")
+    assert question.ground_truth == "<answer>A</answer>"
+    assert question.images == (Path("/data/cat.png"),)
+    assert question.task_key == "multiple_choice"
+
+
+def test_our_own_field_names_are_read():
+    """The names of the wire contract, and examples to show first."""
+    question = read(
+        {
+            "id": "q1",
+            "prompt": "When?",
+            "kind": "temporal_grounding",
+            "ground_truth": {"time": [1, 2]},
+            "task": "clips",
+            "examples": [["When?", "now"]],
+        }
+    )
+    assert question.ground_truth == {"time": [1, 2]}
+    assert question.task_key == "clips"
+    assert question.examples == (("When?", "now"),)
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type", "task"),
+    [
+        ("OCR", None, "ocr"),
+        ("spatial-temporal grounding", "video", "spatial_temporal_grounding"),
+        ("segmentation", "video", "segmentation/video"),
+        ("segmentation", None, "segmentation/image"),
+    ],
+)
+def test_the_task_is_the_kind_and_segmentation_is_split_by_medium(kind, media_type, task):
+    """As the service names tasks that the caller does not."""
+    assert Question("1", "?", kind, "x", media_type=media_type).task_key == task
+
+
+def test_images_without_marks_stand_before_the_question():
+    """One mark is put in for each."""
+    assert read(ONETHINKER | {"problem": "What?", "options": None}).prompt == "<image>What?"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"problem": None}, "line 3: expected one of prompt, problem"),
+        ({"problem_type": None}, "line 3: expected one of kind, problem_type"),
+        ({"solution": None}, "line 3: expected one of ground_truth, solution, answer"),
+        ({"problem": "<image><image>?"}, "expected 1 <image> marks, one an image; got 2"),
+        ({"videos": ["a.mp4"]}, "videos are not supported"),
+    ],
+)
+def test_a_line_that_cannot_be_asked_is_refused(change, message):
+    """The line and what it lacks."""
+    with pytest.raises(BadQuestion, match=message):
+        read(ONETHINKER | change)
+
+
+def test_a_file_is_read_line_by_line(tmp_path):
+    """Blank lines are skipped and still counted; a line's number is its id if it has none."""
+    path = tmp_path / "train.jsonl"
+    line = json.dumps({"prompt": "a", "kind": "ocr", "ground_truth": "b"})
+    path.write_text(f"{line}\n\n{line}\n")
+    assert [question.id for question in read_questions(path)] == ["1", "3"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "No such file"),
+        ("", "expected at least one question"),
+        ("{", "line 1"),
+        ("[1]", "line 1: expected a JSON object"),
+    ],
+)
+def test_a_file_without_questions_is_refused(tmp_path, content, message):
+    """Missing, empty, not JSON, not objects."""
+    path = tmp_path / "train.jsonl"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(BadQuestion, match=message):
+        read_questions(path)
+
+
+@given(st.integers(1, 12), st.integers(1, 7), st.integers(0, 5), st.booleans())
+def test_every_pass_asks_every_question_once(size, count, seed, shuffle):
+    """Whatever the step's size, the sequence of all steps is pass after pass over the file."""
+    questions = tuple(Question(str(i), "?", "ocr", "x") for i in range(size))
+    asked = [
+        question.id
+        for step in range(1, 3 * size + 1)
+        for question in questions_for_step(questions, step, count, seed=seed, shuffle=shuffle)
+    ]
+    everything = sorted(question.id for question in questions)
+    for start in range(0, 3 * size, size):
+        one_pass = asked[start : start + size]
+        assert sorted(one_pass) == everything
+        assert shuffle or one_pass == [question.id for question in questions]
+
+
+def test_the_order_changes_with_the_seed_and_from_pass_to_pass():
+    """Shuffling shuffles."""
+    questions = tuple(Question(str(i), "?", "ocr", "x") for i in range(20))
+    first, second, other = (
+        [q.id for q in questions_for_step(questions, step, 20, seed=seed, shuffle=True)]
+        for step, seed in ((1, 0), (2, 0), (1, 1))
+    )
+    assert len({tuple(first), tuple(second), tuple(other)}) == 3
