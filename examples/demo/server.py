@@ -1,5 +1,6 @@
 """The service, started for as long as the demo runs."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -52,7 +53,8 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> 
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+    # An interrupt, unlike SIGTERM, does not wait for a load balancer to look away.
+    process.send_signal(signal.SIGINT)
     try:
         process.wait(STOP_S)
     finally:

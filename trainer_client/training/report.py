@@ -8,8 +8,6 @@ from rich.table import Table
 
 from trainer_client.training.records import mean_or_none
 
-COLUMNS = ("reward", "accuracy", "format")
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -35,8 +33,10 @@ def measure_progress(steps: Sequence[Mapping[str, Any]]) -> list[Progress]:
     return [
         Progress(
             task,
-            *(_change(read_task(steps, task, column)) for column in COLUMNS),
-            next((std for std in read_task(steps[::-1], task, "std") if std is not None), None),
+            reward=_change(read_task(steps, task, "reward")),
+            accuracy=_change(read_task(steps, task, "accuracy")),
+            format=_change(read_task(steps, task, "format")),
+            std=next((std for std in read_task(steps[::-1], task, "std") if std is not None), None),
         )
         for task in list_tasks(steps)
     ]
@@ -69,7 +69,7 @@ def _change(values: Sequence[float | None]) -> Change:
 def table_of(steps: Sequence[Mapping[str, Any]]) -> Table:
     """Lay the comparison out for a terminal, first quarter → last quarter."""
     table = Table("task", title="First quarter of the steps → last quarter")
-    for name in (*COLUMNS, "sigma"):
+    for name in ("reward", "accuracy", "format", "sigma"):
         table.add_column(name, justify="right")
     for row in measure_progress(steps):
         changes = (row.reward, row.accuracy, row.format)

@@ -7,6 +7,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from examples.demo.server import run_service
+from trainer_client.client import RewardClient
 from trainer_client.training.config import (
     DataConfig,
     ModelConfig,
@@ -45,9 +47,8 @@ def byte_tokenizer():
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
     inner.add_special_tokens(list(SPECIAL))
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|pad|>"
-    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner)
+    tokenizer.eos_token, tokenizer.pad_token = "<|im_end|>", "<|pad|>"
     tokenizer.chat_template = CHAT
     return tokenizer
 
@@ -85,6 +86,20 @@ def policy(model_config):
     return load_policy(model_config)
 
 
+@pytest.fixture(scope="session")
+def service_url(tmp_path_factory):
+    """A real service, in a process of its own."""
+    with run_service(tmp_path_factory.mktemp("service")) as url:
+        yield url
+
+
+@pytest.fixture
+def client(service_url):
+    """A client of it."""
+    with RewardClient(service_url) as ours:
+        yield ours
+
+
 QUESTIONS = (
     {"prompt": "What is 2 + 2?", "kind": "numerical", "ground_truth": "4"},
     {"problem": "Copy: AB CD", "problem_type": "OCR", "solution": "<answer>AB CD</answer>"},
@@ -94,11 +109,11 @@ QUESTIONS = (
 
 @pytest.fixture
 def job(tmp_path, model_config):
-    """A small job; tests replace what they are about."""
+    """A small job with a run of its own; tests replace what they are about."""
     train = tmp_path / "train.jsonl"
     train.write_text("".join(json.dumps(each) + "\n" for each in QUESTIONS))
     return TrainingConfig(
-        run="test",
+        run=f"test-{tmp_path.name}",
         output=tmp_path / "out",
         data=DataConfig(train=train, prompts_per_step=2),
         model=model_config,

@@ -91,7 +91,7 @@ def test_what_has_no_default_must_be_given(missing):
 
 def test_a_path_must_be_text():
     """A number is no path."""
-    with pytest.raises(BadConfig, match="data.train: expected a path; got 7"):
+    with pytest.raises(BadConfig, match=r"data\.train: expected a path; got 7"):
         read_config({"run": "a", "output": "o", "data": {"train": 7}, "model": {"name": "m"}})
 
 
