@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv serve lint test bench-polar readme clean
+.PHONY: help venv serve lint test tools bench-polar readme clean
 
 help:  ## Show these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,7 +31,10 @@ lint: venv  ## Format, lint, types, import contracts
 test: lint  ## Everything that CI runs
 	$(PY) -m pytest
 
-.PHONY: help venv serve lint test bench-polar readme clean
+tools:  ## Fetch Prometheus for its tests into .tools, without root (Debian)
+	mkdir -p .tools
+	cd .tools && apt-get download prometheus && dpkg -x prometheus_*.deb . && rm prometheus_*.deb
+
 readme: venv  ## Write the tables of the README anew
 	$(PY) -m tests.house.readme
 

@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Self, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -110,19 +110,19 @@ class AsyncRewardClient:
             filter=filter,
             shard=shard,
         )
-        return await self._call(advantage_call(request))
+        return await self.call(advantage_call(request))
 
     async def rewind(self, run: str, step: int) -> Any:
         """Put the run's state back to where it stood after `step`."""
-        return await self._call(rewind_call(run, step))
+        return await self.call(rewind_call(run, step))
 
     async def run(self, run: str) -> Any:
         """Return what the service knows of a run."""
-        return await self._call(run_call(run))
+        return await self.call(run_call(run))
 
     async def info(self) -> Info:
         """Return the service's limits, asked anew."""
-        self._info = await self._call(INFO_CALL)
+        self._info = await self.call(INFO_CALL)
         return self._info
 
     async def ready(self) -> bool:
@@ -132,11 +132,12 @@ class AsyncRewardClient:
             reply = await self._send(session, send)
         return isinstance(reply, Reply) and reply.status == 200  # noqa: PLR2004 - HTTP's OK
 
-    async def _call(self, call: Call[T]) -> T:
+    async def call(self, call: Call[T]) -> T:
+        """Make any call of `protocol`, or one of your own, with retries and one key."""
         return await self._run(exchange(call, Patience.start(self.config)))
 
     async def _run(self, steps: Steps[T]) -> T:
-        resume: Callable[[], Send | Wait | Together] = partial(next, steps)
+        resume: Callable[[], Send | Wait | Together] = functools.partial(next, steps)
         async with self._session() as session:
             while True:
                 try:
@@ -144,9 +145,9 @@ class AsyncRewardClient:
                 except StopIteration as end:
                     return cast(T, end.value)
                 try:
-                    resume = partial(steps.send, await self._obey(step, session))
+                    resume = functools.partial(steps.send, await self._obey(step, session))
                 except ClientError as error:
-                    resume = partial(steps.throw, error)
+                    resume = functools.partial(steps.throw, error)
 
     async def _obey(self, step: Send | Wait | Together, session: aiohttp.ClientSession) -> Any:
         if isinstance(step, Send):
@@ -203,6 +204,10 @@ class AsyncRewardClient:
             if not lease.users:
                 del self._leases[loop]
                 await lease.session.close()
+
+
+shared_async_client = functools.cache(AsyncRewardClient)
+"""The process's asynchronous client for a URL, for adapters that are functions."""
 
 
 def _open(config: ClientConfig) -> aiohttp.ClientSession:

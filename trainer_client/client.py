@@ -1,12 +1,12 @@
 """The synchronous client: urllib3 under the sans-I/O core."""
 
+import functools
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from functools import partial
 from typing import Any, Self, TypeVar, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -118,19 +118,19 @@ class RewardClient:
             filter=filter,
             shard=shard,
         )
-        return self._call(advantage_call(request))
+        return self.call(advantage_call(request))
 
     def rewind(self, run: str, step: int) -> Any:
         """Put the run's state back to where it stood after `step`."""
-        return self._call(rewind_call(run, step))
+        return self.call(rewind_call(run, step))
 
     def run(self, run: str) -> Any:
         """Return what the service knows of a run."""
-        return self._call(run_call(run))
+        return self.call(run_call(run))
 
     def info(self) -> Info:
         """Return the service's limits, asked anew."""
-        self._info = self._call(INFO_CALL)
+        self._info = self.call(INFO_CALL)
         return self._info
 
     def ready(self) -> bool:
@@ -138,20 +138,21 @@ class RewardClient:
         reply = self._send(Send("GET", READY_PATH, {}, None, self.config.connect_s))
         return isinstance(reply, Reply) and reply.status == 200  # noqa: PLR2004 - HTTP's OK
 
-    def _call(self, call: Call[T]) -> T:
+    def call(self, call: Call[T]) -> T:
+        """Make any call of `protocol`, or one of your own, with retries and one key."""
         return self._run(exchange(call, Patience.start(self.config)))
 
     def _run(self, steps: Steps[T], stop: threading.Event | None = None) -> T:
-        resume: Callable[[], Send | Wait | Together] = partial(next, steps)
+        resume: Callable[[], Send | Wait | Together] = functools.partial(next, steps)
         while True:
             try:
                 step = resume()
             except StopIteration as end:
                 return cast(T, end.value)
             try:
-                resume = partial(steps.send, self._obey(step, stop or threading.Event()))
+                resume = functools.partial(steps.send, self._obey(step, stop or threading.Event()))
             except ClientError as error:
-                resume = partial(steps.throw, error)
+                resume = functools.partial(steps.throw, error)
 
     def _obey(self, step: Send | Wait | Together, stop: threading.Event) -> Any:
         if isinstance(step, Send):
@@ -203,6 +204,10 @@ class RewardClient:
         if self._pool is None or self._pid != os.getpid():
             self._pool, self._pid = _open(self.config), os.getpid()
         return self._pool
+
+
+shared_client = functools.cache(RewardClient)
+"""The process's client for a URL, for adapters that are functions."""
 
 
 def _open(config: ClientConfig) -> urllib3.PoolManager:

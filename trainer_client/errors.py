@@ -13,7 +13,7 @@ from typing import Any
 
 
 class ClientError(Exception):
-    """Base of every error this package raises."""
+    """Base of every error this package raises; each survives being pickled with its attributes."""
 
 
 class BadCall(ClientError):
@@ -28,7 +28,12 @@ class RewardRefused(ClientError):
     """
 
     def __init__(
-        self, message: str, *, status: int, code: str, problem: Mapping[str, Any] | None = None
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str = "unknown",
+        problem: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status

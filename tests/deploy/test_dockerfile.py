@@ -15,6 +15,7 @@ import urllib3
 from service.settings import Settings
 from tests.deploy.containerfile import Containerfile, without_mounts
 from tests.house.source import ROOT, committed
+from tests.redis_server import free_port
 
 FILE = Containerfile.read()
 TARGETS = ("cpu", "gpu")
@@ -145,15 +146,6 @@ def copy(source: Path, target: Path) -> None:
     else:
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_until_ready(port: int) -> None:

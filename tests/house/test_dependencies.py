@@ -21,6 +21,10 @@ DISTRIBUTIONS = packages_distributions()
 # Imported by name, and whose own words they are.
 LENT = {"annotated_types": "pydantic", "starlette": "fastapi"}
 
+# An adapter is loaded by its framework, which it therefore need not bring along.
+ADAPTERS = Path("trainer_client/adapters")
+HOSTS = {"nemo_gym", "swift", "verl"}
+
 
 def names(requirements: list[str]) -> set[str]:
     """The canonical names of requirements."""
@@ -41,7 +45,8 @@ def imported(path: Path) -> set[str]:
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             found.add((node.module or "").partition(".")[0])
-    return found - set(sys.stdlib_module_names) - {*PACKAGES, "tests", "examples", ""}
+    hosts = HOSTS if path.is_relative_to(ADAPTERS) else set()
+    return found - set(sys.stdlib_module_names) - hosts - {*PACKAGES, "tests", "examples", ""}
 
 
 def closure(requirements: list[str]) -> set[str]:

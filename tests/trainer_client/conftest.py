@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from tests.trainer_client.scripted import ScriptedServer
-from trainer_client.aio import AsyncRewardClient
-from trainer_client.client import RewardClient
+from trainer_client.aio import AsyncRewardClient, shared_async_client
+from trainer_client.client import RewardClient, shared_client
 from trainer_client.config import ClientConfig
 
 
@@ -23,6 +23,21 @@ def config(server):
     return ClientConfig(
         url=server.url, budget_s=10, attempt_s=5, first_pause_s=0.005, longest_pause_s=0.02
     )
+
+
+@pytest.fixture
+def environment(server, monkeypatch):
+    """The variables that lead adapters to that service; more can be set by name."""
+    for shared in (shared_client, shared_async_client):
+        shared.cache_clear()
+    monkeypatch.setenv("REWARD_SERVICE_URL", server.url)
+
+    def add(**variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(f"REWARD_SERVICE_{name.upper()}", value)
+
+    yield add
+    shared_client(None).close()
 
 
 class Blocking:

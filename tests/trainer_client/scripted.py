@@ -12,6 +12,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
+
+UNREADABLE = "unreadable"
+"""The ground truth that no answer can be judged against."""
 
 SPEC = {"name": "onethinker-released", "version": 1, "digest": "sha256:0"}
 
@@ -45,6 +49,7 @@ class ScriptedServer(ThreadingHTTPServer):
         self.spec = SPEC
         self.seen: list[Seen] = []
         self.media: dict[str, bytes] = {}
+        self.runs: dict[str, int] = {}
         self.open: set[socket.socket] = set()
         self.connections = 0
         self.lock = threading.Lock()
@@ -131,13 +136,15 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def honest(seen):
-    """Answer as the contract says; the reward of a response is its length."""
+    """Answer as the contract says: the reward of a response is its length, a tenth when scaled."""
     if seen.path == "/reward":
         return _reward(seen.json)
     if seen.path == "/advantage":
         return _advantage(seen.json)
     if seen.path.startswith("/media/"):
         return _keep(seen)
+    if seen.method == "GET" and seen.path.startswith("/runs/"):
+        return _run(unquote(seen.path.removeprefix("/runs/")))
     return lambda handler: handler.reply(
         200, {"limits": handler.server.limits, "path": seen.path, "body": seen.body.decode()}
     )
@@ -152,25 +159,42 @@ def _reward(body):
             return problem(424, "media_missing", retryable=True, facts={"missing": missing})(
                 handler
             )
-        results = [verdict(item["id"], float(len(item["response"]))) for item in body["items"]]
+        results = [_judge(item) for item in body["items"]]
         return handler.reply(200, {"spec": handler.server.spec, "results": results})
 
     return act
 
 
+def _run(name):
+    def act(handler):
+        if name not in handler.server.runs:
+            return problem(404, "unknown_run")(handler)
+        return handler.reply(200, {"run": name, "step": handler.server.runs[name]})
+
+    return act
+
+
+def _judge(item):
+    if item["ground_truth"] == UNREADABLE:
+        return unscored(item["id"])
+    return verdict(item["id"], float(len(item["response"])))
+
+
 def _advantage(body):
-    count = len(body["rewards"])
-    return lambda handler: handler.reply(
-        200,
-        {
-            "advantages": body["rewards"],
-            "scaled_rewards": body["rewards"],
-            "kept": [True] * count,
-            "tasks": {"math": {"mean": 0.5, "std": 0.25, "updates": 1}},
-            "state_version": 1,
-            "replayed": False,
-        },
-    )
+    answer = {
+        "advantages": body["rewards"],
+        "scaled_rewards": [None if r is None else r / 10 for r in body["rewards"]],
+        "kept": [True] * len(body["rewards"]),
+        "tasks": {"math": {"mean": 0.5, "std": 0.25, "updates": 1}},
+        "state_version": 1,
+        "replayed": False,
+    }
+
+    def act(handler):
+        handler.server.runs[body["run"]] = body["step"]
+        handler.reply(200, answer)
+
+    return act
 
 
 def _keep(seen):

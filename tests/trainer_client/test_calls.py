@@ -331,7 +331,7 @@ def test_a_step_is_sent_as_the_contract_has_it(server, client):
         "filter": {"low": 0.1, "high": 0.9},
         "shard": {"index": 0, "count": 8},
     }
-    assert answer.advantages == answer.scaled_rewards == (1.0, None)
+    assert (answer.advantages, answer.scaled_rewards) == ((1.0, None), (0.1, None))
     assert answer.kept == (True, True)
     assert (answer.tasks["math"].mean, answer.tasks["math"].std) == (0.5, 0.25)
 
@@ -350,11 +350,12 @@ def test_a_step_that_makes_no_sense_is_not_sent(server, client, change, message)
     assert not server.seen
 
 
-def test_runs_are_asked_after_and_rewound(client):
+def test_runs_are_asked_after_and_rewound(server, client):
     """The name of a run travels in the path, whatever characters it has."""
-    assert client.run("a/b")["path"] == "/runs/a%2Fb"
-    answer = client.rewind("a/b", 7)
-    assert (answer["path"], json.loads(answer["body"])) == ("/runs/a%2Fb/rewind", {"step": 7})
+    server.runs["a/b c"] = 9
+    assert client.run("a/b c") == {"run": "a/b c", "step": 9}
+    answer = client.rewind("a/b c", 7)
+    assert (answer["path"], json.loads(answer["body"])) == ("/runs/a%2Fb%20c/rewind", {"step": 7})
 
 
 def test_readiness_is_asked_once(server, client):

@@ -1,0 +1,89 @@
+r"""ms-swift: reward plugins, called and awaited.
+
+::
+
+    swift rlhf --rlhf_type grpo --external_plugins /path/to/trainer_client/adapters/ms_swift.py \
+        --reward_funcs reward_service        # or reward_service_async
+
+    export REWARD_SERVICE_URL=http://rewards:8080
+
+The dataset needs `kind` (or `problem_type`) and `ground_truth` (or `solution`); rollouts of one
+`prompt_id` are one group. ms-swift counts a reward of `None` as 0 inside the group's mean, so
+what could not be scored gets the mean of its group instead, which gives it no advantage; set
+`REWARD_SERVICE_UNSCORED` to a number, or to `raise`, if you prefer.
+
+For EMA-GRPO with `--scale_rewards none`, ms-swift has no hook that sees a whole batch; it trains
+with the rewards as they are.
+"""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from trainer_client.aio import AsyncRewardClient
+from trainer_client.client import RewardClient
+from trainer_client.options import Options
+from trainer_client.rows import read_item, response_of, rows_of
+from trainer_client.stand_ins import stand_in
+from trainer_client.wire.items import Item
+from trainer_client.wire.rewards import RewardResponse
+
+
+class _Plugin:
+    def __init__(self, args: Any = None, **_: Any) -> None:
+        self.args = args
+        self.options = Options.read({}, unscored="group_mean")
+
+    def _items(self, completions: Sequence[Any], columns: dict[str, Any]) -> list[Item]:
+        rows = rows_of(columns, len(completions))
+        return [
+            read_item(row, response_of(completion), kind=self.options.kind)
+            for row, completion in zip(rows, completions, strict=True)
+        ]
+
+    def _told(self, items: Sequence[Item], response: RewardResponse) -> list[float]:
+        return stand_in(response.rewards, [item.group for item in items], self.options.unscored)
+
+
+class RewardService(_Plugin):
+    """Scores the completions of a batch."""
+
+    def __init__(self, args: Any = None, **options: Any) -> None:
+        super().__init__(args, **options)
+        self.client = RewardClient()
+
+    def __call__(self, completions: Sequence[Any], **columns: Any) -> list[float]:
+        """Return one reward for each completion."""
+        if not completions:
+            return []
+        items = self._items(completions, columns)
+        return self._told(items, self.client.reward(items, spec=self.options.spec))
+
+
+class AsyncRewardService(_Plugin):
+    """Scores the completions of a batch while other plugins do."""
+
+    def __init__(self, args: Any = None, **options: Any) -> None:
+        super().__init__(args, **options)
+        self.client = AsyncRewardClient()
+
+    async def __call__(self, completions: Sequence[Any], **columns: Any) -> list[float]:
+        """Return one reward for each completion."""
+        if not completions:
+            return []
+        items = self._items(completions, columns)
+        return self._told(items, await self.client.reward(items, spec=self.options.spec))
+
+
+PLUGINS = {"reward_service": RewardService, "reward_service_async": AsyncRewardService}
+
+
+def register() -> None:
+    """Make the plugins known to ms-swift."""
+    from swift.rewards import orms
+
+    orms.update(PLUGINS)
+
+
+if find_spec("swift") is not None:
+    register()

@@ -1,0 +1,105 @@
+"""slime: rewards by a custom function, and EMA-GRPO by its post-process hook.
+
+::
+
+    export REWARD_SERVICE_URL=http://rewards:8080 REWARD_SERVICE_RUN=job-42
+    --custom-rm-path trainer_client.adapters.slime.reward        # with or without --group-rm
+    --reward-key reward
+    --custom-reward-post-process-path trainer_client.adapters.slime.advantages
+    --advantage-estimator grpo
+
+Without our package, `--rm-type remote_rm --rm-url http://rewards:8080/compat/slime` does for the
+rewards. A sample's label is the ground truth, or the JSON of an object with `kind`,
+`ground_truth` and what else the kind needs; its metadata may hold any of these too.
+
+slime knows no sample without a reward. One that could not be scored carries the reward 0 with
+`scored` 0, is removed from the loss (`remove_sample`), and `advantages` keeps it out of its
+group's mean and out of the moving averages.
+
+With a similarity model and a spec that normalises within a group, use `--group-rm`: a sample
+asked about alone is a group of its own.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from trainer_client.aio import shared_async_client
+from trainer_client.client import shared_client
+from trainer_client.counting import StepCounter
+from trainer_client.options import Options
+from trainer_client.rows import read_item, task_of
+from trainer_client.wire.items import Item
+from trainer_client.wire.rewards import ItemResult
+
+log = logging.getLogger(__name__)
+
+steps = StepCounter()
+
+
+async def reward(args: Any, sample: Any, **_: Any) -> Any:
+    """Score one sample, or the list of a group: a dictionary for each, its number in `reward`."""
+    del args
+    if isinstance(sample, Sequence):
+        return await _score(sample)
+    return (await _score([sample]))[0]
+
+
+async def _score(samples: Sequence[Any]) -> list[dict[str, float]]:
+    if not samples:
+        return []
+    options = Options.read({})
+    items = [_item(sample, options) for sample in samples]
+    response = await shared_async_client(None).reward(items, spec=options.spec)
+    for sample, result in zip(samples, response.results, strict=True):
+        if not result.scored:
+            log.error("a sample was not scored and is left out: %s", result.error)
+            sample.remove_sample = True
+    return [_told(result) for result in response.results]
+
+
+def _item(sample: Any, options: Options) -> Item:
+    row = {**(sample.metadata or {}), "prompt": sample.prompt}
+    if sample.label is not None:
+        row["ground_truth"] = sample.label
+    if sample.group_index is not None:
+        row["group"] = sample.group_index
+    return read_item(row, sample.response, kind=options.kind)
+
+
+def _told(result: ItemResult) -> dict[str, float]:
+    return {
+        "reward": result.reward or 0.0,
+        "accuracy": result.accuracy or 0.0,
+        "format": result.format or 0.0,
+        "structure": result.structure or 0.0,
+        "scored": float(result.scored),
+    }
+
+
+def advantages(args: Any, samples: Sequence[Any], **_: Any) -> tuple[list[float], list[float]]:
+    """Return the rewards as they are and the advantages that slime trains with.
+
+    Each call takes the next step of the run. Rewind the run first when you resume from an
+    older checkpoint.
+    """
+    options = Options.read({})
+    items = [_item(sample, options) for sample in samples]
+    rewards = [_scored_reward(sample, args) for sample in samples]
+    client, run = shared_client(None), options.run_name()
+    answer = client.advantage(
+        run=run,
+        step=steps.next(client, run),
+        rewards=rewards,
+        groups=[str(item.group) for item in items],
+        tasks=[task_of(item) for item in items],
+        spec=options.spec,
+    )
+    return [reward or 0.0 for reward in rewards], [a or 0.0 for a in answer.advantages]
+
+
+def _scored_reward(sample: Any, args: Any) -> float | None:
+    told = sample.reward
+    if not isinstance(told, dict):
+        return float(told)
+    return float(told[args.reward_key or "reward"]) if told.get("scored", 1.0) else None

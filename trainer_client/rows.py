@@ -1,0 +1,138 @@
+"""From a dataset's row, under any framework's column names, to an item that can be scored."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from trainer_client.errors import BadCall
+from trainer_client.wire.items import Item, Media
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "kind": ("kind", "problem_type"),
+    "ground_truth": ("ground_truth", "solution", "answer", "label"),
+    "media_type": ("media_type", "data_type"),
+    "prompt": ("problem", "prompt", "messages"),
+    "group": ("group", "problem_id", "prompt_id", "uid"),
+    "task": ("task",),
+    "media": ("media",),
+}
+"""The names each field of an item goes by; the first that a row has counts."""
+
+MEDIA_TYPES = ("image", "video")
+CARRIED = frozenset(field.name for field in fields(Item)) - {"id", "response"}
+
+
+def read_item(row: Mapping[str, Any], response: str, *, kind: str | None = None) -> Item:
+    """Return the item of one rollout; `kind` serves rows that name none.
+
+    The ground truth may itself be an object, or the JSON of one, that has a `ground_truth` and
+    any other fields of an item: so a framework that passes on a single column passes on all.
+    Raises `BadCall` if there is no kind or no ground truth.
+
+    >>> row = {"problem_type": "OCR", "solution": "a stop sign", "problem_id": 7}
+    >>> item = read_item(row, "<think>…</think><answer>stop</answer>")
+    >>> item.kind, item.ground_truth, item.group
+    ('OCR', 'a stop sign', '7')
+    >>> read_item({"label": '{"kind": "math", "ground_truth": "4"}'}, "4").kind
+    'math'
+    """
+    found = {name: _first(row, names) for name, names in COLUMNS.items()}
+    found |= _carried(found["ground_truth"])
+    found["kind"] = found["kind"] or kind
+    for name in ("kind", "ground_truth"):
+        if found[name] is None:
+            raise BadCall(f"expected a column {' or '.join(COLUMNS[name])}; got {', '.join(row)}")
+    prompt = None if found["prompt"] is None else text_of(found["prompt"])
+    media = found["media"]
+    return Item(
+        kind=str(found["kind"]),
+        response=response,
+        ground_truth=found["ground_truth"],
+        media_type=found["media_type"] if found["media_type"] in MEDIA_TYPES else None,
+        prompt=prompt,
+        group=_group(found["group"], prompt, found["ground_truth"]),
+        task=found["task"],
+        media=media and {role: Media.of(content) for role, content in media.items()},
+    )
+
+
+def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
+    return next((row[name] for name in names if row.get(name) is not None), None)
+
+
+def _carried(truth: Any) -> dict[str, Any]:
+    if isinstance(truth, str) and truth.lstrip().startswith("{"):
+        try:
+            truth = json.loads(truth)
+        except (ValueError, RecursionError):
+            return {}
+    if not isinstance(truth, Mapping) or "ground_truth" not in truth:
+        return {}
+    unknown = truth.keys() - CARRIED
+    if unknown:
+        raise BadCall(
+            f"a ground truth that carries an item may have {', '.join(sorted(CARRIED))}; "
+            f"got {', '.join(sorted(map(str, unknown)))}"
+        )
+    return dict(truth)
+
+
+def _group(name: Any, prompt: str | None, truth: Any) -> str | None:
+    if name is not None:
+        return str(name)
+    if prompt is None:
+        return None
+    return hashlib.sha256(f"{prompt}\0{truth}".encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def task_of(item: Item) -> str:
+    """Return the task whose moving average the item belongs to: its own, else its kind.
+
+    >>> task_of(Item("Segmentation", "", "", media_type="video"))
+    'segmentation/video'
+    """
+    if item.task is not None:
+        return item.task
+    kind = item.kind.strip().lower().replace(" ", "_").replace("-", "_")
+    return f"{kind}/{item.media_type or 'image'}" if kind == "segmentation" else kind
+
+
+def text_of(content: Any) -> str:
+    """Return what was said, from text, from messages, or from parts of one message.
+
+    >>> text_of([{"role": "user", "content": [{"type": "text", "text": "How many?"}]}])
+    'How many?'
+    """
+    if isinstance(content, str):
+        return content
+    if isinstance(content, Mapping):
+        return text_of(content.get("content") or content.get("text") or "")
+    return "\n".join(text for text in map(text_of, content or ()) if text)
+
+
+def response_of(completion: Any) -> str:
+    """Return what the policy wrote: the completion, or the last thing the assistant said in it.
+
+    >>> response_of([{"role": "assistant", "content": "4"}, {"role": "tool", "content": "ok"}])
+    '4'
+    """
+    if isinstance(completion, str):
+        return completion
+    said = [turn for turn in completion if turn.get("role") == "assistant"]
+    return text_of(said[-1]) if said else ""
+
+
+def rows_of(columns: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
+    """Turn columns into `count` rows; what is not a column of that length is left out.
+
+    >>> rows_of({"kind": ["math", "ocr"], "trainer_state": object()}, 2)
+    [{'kind': 'math'}, {'kind': 'ocr'}]
+    """
+    lists = {
+        name: values
+        for name, values in columns.items()
+        if isinstance(values, Sequence) and not isinstance(values, str) and len(values) == count
+    }
+    return [{name: values[at] for name, values in lists.items()} for at in range(count)]
