@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv serve lint test tools readme clean
+.PHONY: help venv serve lint test bench tools readme clean
 
 help:  ## Show these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ test: lint  ## Everything that CI runs
 tools:  ## Fetch Prometheus for its tests into .tools, without root (Debian)
 	mkdir -p .tools
 	cd .tools && apt-get download prometheus && dpkg -x prometheus_*.deb . && rm prometheus_*.deb
+
+bench: venv  ## How fast rewards are, against the straightforward way: build/bench/rewards.json
+	$(PY) -m tests.benchmarks.rewards
 
 readme: venv  ## Write the tables of the README anew
 	$(PY) -m tests.house.readme
