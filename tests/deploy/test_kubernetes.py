@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.deploy.metrics import SERIES
 
 from service.settings import Settings
 from tests.deploy.containerfile import Containerfile
+from tests.deploy.metrics import SERIES
 from tests.house.source import ROOT
 
 FOLDER = ROOT / "deploy/kubernetes"
