@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tests.contract.test_document import OPERATIONS
-from tests.e2e.conftest import starting
+from tests.e2e.running import running
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 OPTIONS = (
@@ -19,8 +19,8 @@ OPTIONS = (
 
 def test_the_service_does_what_its_document_says():
     """No 5xx, no undocumented status, no body off its schema; bad input is refused throughout."""
-    with starting("--worker-cpu-s", "1") as service:
-        url = f"http://127.0.0.1:{service.port}/openapi.json"
+    with running("--worker-cpu-s", "1") as service:
+        url = f"{service.url}/openapi.json"
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)]
         done = subprocess.run(
             [*command, "run", url, *OPTIONS], capture_output=True, text=True, check=False

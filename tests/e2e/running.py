@@ -1,38 +1,125 @@
-"""A service in a process of its own, started as a reader of the README would start it."""
+"""A real service in a process of its own, started as an operator starts it."""
 
-import re
+import json
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+import urllib3
 
 from tests.house.source import ROOT
 
 COMMAND = (sys.executable, "-m", "service.cli", "serve")
-LISTENING = re.compile(r'"port":\s*(\d+)')
-STOPS_WITHIN_S = 60
+ALWAYS = ("--port", "0", "--store", "memory:", "--workers", "1", "--drain-delay-s", "0")
+STARTS_WITHIN_S = STOPS_WITHIN_S = 60
+POLL_S = 0.02
+
+Held = TypeVar("Held")
 
 
-@dataclass(frozen=True)
 class Running:
-    """Where a service listens, and its process; the log can be read line by line."""
+    """A service that runs or ran: its process, its log, and a client of it."""
 
-    url: str
-    process: subprocess.Popen[str]
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self._log = log
+        self.http = urllib3.PoolManager(retries=False, timeout=60, maxsize=4)
+
+    @property
+    def lines(self) -> list[str]:
+        """What it logged so far."""
+        return self._log.read_text(encoding="utf-8").splitlines()
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """Every whole line of the log about `event`."""
+        found = (
+            json.loads(line) for line in self.lines if line.startswith("{") and line[-1] == "}"
+        )
+        return [line for line in found if line["event"] == event]
+
+    def wait_until(self, holds: Callable[[], Held], within_s: float = STARTS_WITHIN_S) -> Held:
+        """Return what `holds()` gives once that is true; fail when it takes too long."""
+        deadline = time.monotonic() + within_s
+        while not (held := holds()):
+            assert time.monotonic() < deadline, "\n".join(self.lines[-20:])
+            time.sleep(POLL_S)
+        return held
+
+    @property
+    def port(self) -> int:
+        """Where it listens, once it does."""
+        return self.wait_until(lambda: self.logged("listening"))[0]["port"]
+
+    @property
+    def url(self) -> str:
+        """The address of the service, once it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str) -> urllib3.BaseHTTPResponse:
+        """Send a request without a body."""
+        return self.http.request("GET", self.url + path)
+
+    def post(self, path: str, body: object) -> urllib3.BaseHTTPResponse:
+        """Send JSON."""
+        return self.http.request("POST", self.url + path, body=orjson.dumps(body))
+
+    def children(self) -> list[int]:
+        """Every process that it started, and that those started."""
+        parents = {int(path.name): stat(path.name)[1] for path in Path("/proc").glob("[0-9]*")}
+        family = {self.process.pid}
+        for pid in sorted(parents):
+            if parents[pid] in map(str, family):
+                family.add(pid)
+        return sorted(family - {self.process.pid})
 
 
 @contextmanager
-def running(*options: str) -> Iterator[Running]:
-    """Start a service on a free port; afterwards tell it to stop, and see that it does."""
-    always = ("--port", "0", "--drain-delay-s", "0", "--workers", "1")
-    with subprocess.Popen(
-        [*COMMAND, *always, *options], cwd=ROOT, stderr=subprocess.PIPE, text=True
-    ) as process:
+def running(
+    *options: str, environment: dict[str, str] | None = None, log: int | None = None
+) -> Iterator[Running]:
+    """Start a service on a free port; afterwards tell it to stop, and see that it does so well.
+
+    `log` is the file descriptor of a log of the caller's own.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "log")
+        with path.open("wb") as file:
+            process = subprocess.Popen(
+                [*COMMAND, *ALWAYS, *options],
+                cwd=ROOT,
+                env={**os.environ, **(environment or {})},
+                stderr=file if log is None else log,
+                start_new_session=True,
+            )
+        service = Running(process, path)
         try:
-            port = next(found[1] for line in process.stderr if (found := LISTENING.search(line)))
-            yield Running(f"http://127.0.0.1:{port}", process)
-            process.terminate()
-            assert process.wait(STOPS_WITHIN_S) == 0
+            yield service
+            if process.poll() is None:
+                process.terminate()
+                assert process.wait(STOPS_WITHIN_S) == 0
         finally:
-            process.kill()
+            service.http.clear()
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def stat(pid: int | str) -> list[str]:
+    """State, parent and what else the system knows of a process; state `X` when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return ["X", ""]
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and is not a zombie."""
+    return stat(pid)[0] not in {"X", "Z"}

@@ -12,7 +12,6 @@ from itertools import pairwise
 
 import pytest
 
-from tests.e2e.running import running
 from tests.house.source import ROOT
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -53,13 +52,6 @@ def examples() -> Iterator[Example]:
 EXAMPLES = list(examples())
 
 
-@pytest.fixture(scope="module")
-def service():
-    """The URL of a service that keeps nothing."""
-    with running("--store", "memory:") as service:
-        yield service.url
-
-
 def run(example: Example, url: str) -> str:
     """Run an example against the service at `url`, and return what it printed."""
     code = example.code.replace(SERVICE, url)
@@ -89,7 +81,7 @@ def matches(shown: object, real: object) -> bool:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.title)
 def test_an_example_prints_what_it_shows(example, service):
     """What a reader copies from the README works, and answers as the README says."""
-    printed = run(example, service)
+    printed = run(example, service.url)
     if example.output_language == "json":
         assert matches(json.loads(example.output), json.loads(printed)), printed
     elif example.output_language == "text":

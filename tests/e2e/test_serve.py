@@ -15,7 +15,7 @@ import pytest
 import urllib3
 
 from service.main import create_app
-from tests.e2e.conftest import is_running, starting
+from tests.e2e.running import is_running, running
 
 HANGING = {"kind": "math", "response": "<answer>9**9**9**9</answer>", "ground_truth": "1"}
 GOOD = {
@@ -94,14 +94,14 @@ def posting(service, batch):
 
 def test_sigterm_drains():
     """Not ready at once, still serving for the delay; what is in flight is finished; status 0."""
-    with starting("--drain-delay-s", "2", environment={"REWARDS_WORKER_CPU_S": "1"}) as service:
+    with running("--drain-delay-s", "2", environment={"REWARDS_WORKER_CPU_S": "1"}) as service:
         with posting(service, {"items": [HANGING, GOOD]}) as in_flight:
             children = service.children()
-            service.signal(signal.SIGTERM)
+            service.process.send_signal(signal.SIGTERM)
             service.wait_until(lambda: service.get("/readyz").status == 503)
             answer = service.post("/reward", {"items": [{**GOOD, "kind": "ocr"}]})
             assert (answer.status, answer.headers["connection"]) == (200, "close")
-            assert service.wait() == 0
+            assert service.process.wait(30) == 0
         assert in_flight[0].json()["results"][1]["reward"] == 1.5
         assert not any(map(is_running, children))
         with pytest.raises(ConnectionRefusedError):
@@ -110,13 +110,13 @@ def test_sigterm_drains():
 
 def test_a_second_signal_ends_it_now():
     """Whoever cannot wait asks twice: callers hear that they may try elsewhere; workers go too."""
-    with starting("--drain-delay-s", "60", "--worker-cpu-s", "60") as service:
+    with running("--drain-delay-s", "60", "--worker-cpu-s", "60") as service:
         with posting(service, {"items": [HANGING]}) as in_flight:
             children = service.children()
-            service.signal(signal.SIGTERM)
+            service.process.send_signal(signal.SIGTERM)
             service.wait_until(lambda: service.logged("draining"))
-            service.signal(signal.SIGTERM)
-            assert service.wait(timeout_s=20) == 130
+            service.process.send_signal(signal.SIGTERM)
+            assert service.process.wait(20) == 130
         [answer] = in_flight
         assert (answer.status, answer.json()["code"]) == (503, "draining")
         assert children
@@ -125,22 +125,22 @@ def test_a_second_signal_ends_it_now():
 
 def test_ctrl_c_leaves_nothing_running():
     """A terminal sends SIGINT to the whole group: the service ends, without delay or orphans."""
-    with starting("--drain-delay-s", "60") as service:
+    with running("--drain-delay-s", "60") as service:
         assert service.post("/reward", {"items": [GOOD]}).status == 200
         children = service.children()
         os.killpg(service.process.pid, signal.SIGINT)
-        assert service.wait(timeout_s=20) == 0
+        assert service.process.wait(20) == 0
         assert children
         assert not any(map(is_running, children))
 
 
 def test_a_killed_service_leaves_no_workers():
     """Even SIGKILL, which nobody can answer, does not orphan a worker."""
-    with starting("--worker-cpu-s", "60") as service:
+    with running("--worker-cpu-s", "60") as service:
         with posting(service, {"items": [HANGING]}):
             children = service.children()
-            service.signal(signal.SIGKILL)
-            assert service.wait() == -signal.SIGKILL
+            service.process.send_signal(signal.SIGKILL)
+            assert service.process.wait(30) == -signal.SIGKILL
         assert children
         service.wait_until(lambda: not any(map(is_running, children)), within_s=10)
 
