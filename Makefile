@@ -7,7 +7,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv serve lint test bench tools readme clean
+# Every target that `help` tells of.
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help:  ## Show these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +38,12 @@ tools:  ## Fetch Prometheus for its tests into .tools, without root (Debian)
 
 bench: venv  ## How fast rewards are, against the straightforward way: build/bench/rewards.json
 	$(PY) -m tests.benchmarks.rewards
+
+bench-polar: venv  ## Measure POLAR: the plain loop and ours, side by side
+	$(PY) -m tests.benchmarks.bench_polar
+
+demo: venv  ## Train a small language model against the service and show what it learned
+	$(PY) -m examples.demo
 
 readme: venv  ## Write the tables of the README anew
 	$(PY) -m tests.house.readme

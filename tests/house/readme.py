@@ -3,8 +3,11 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 
+from fastapi.routing import APIRoute
+
 from rewards.errors import RewardError
 from rewards.registry import KINDS, Lane
+from service.api.app import COMPATIBILITY, CONTRACT
 from service.api.problems import STATUS
 from service.errors import BadSettings, ServiceError
 from service.settings import PREFIX, Settings
@@ -73,9 +76,25 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join([printed[0], "|" + "---|" * len(head), *printed[1:]])
 
 
+def routes() -> str:
+    """One row for each route, in the order of the application."""
+    rows = (
+        (
+            f"`{method} {route.path}`",
+            (route.endpoint.__doc__ or "").splitlines()[0],
+        )
+        for router in CONTRACT + COMPATIBILITY
+        for route in router.routes
+        if isinstance(route, APIRoute) and route.include_in_schema
+        for method in sorted(route.methods)
+    )
+    return table(("route", "what it does"), rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "kinds": kinds,
     "problems": problems,
+    "routes": routes,
     "settings": settings,
 }
 
