@@ -1,0 +1,1 @@
+"""POLAR on model servers that others run: vLLM, SGLang, lmdeploy."""
