@@ -20,11 +20,15 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "task": ("task",),
 }
 REQUIRED = ("kind", "response", "ground_truth")
+UNKNOWN = "(unknown kind)"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: its number (from 1), its id, and the sample; `label` is its kind and media."""
+    """One line: its number (from 1), its id and the sample.
+
+    `label` is what it is summed up under: its task, by default its kind and media.
+    """
 
     line: int
     id: str | None
@@ -44,12 +48,16 @@ def read_row(line: int, text: str) -> Row:
     ('ocr', 'hi')
     """
     values = _read_values(text)
-    item_id, task = values.pop("id", None), values.get("task")
+    item_id = values.pop("id", None)
+    sample = Sample(**values)
+    return Row(line, item_id, sample.task or _label(sample), sample)
+
+
+def _label(sample: Sample) -> str:
     try:
-        kind = lookup(values["kind"], values.get("media_type"))
-    except UnknownKind as error:
-        raise BadLine(str(error)) from None
-    return Row(line, item_id, task or default_task(kind), Sample(**values))
+        return default_task(lookup(sample.kind, sample.media_type))
+    except UnknownKind:
+        return UNKNOWN
 
 
 def _read_values(text: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ ROWS = (
     SPAN | {"id": "s1", "response": TAGGED.format('{"time": [0, 4]}')},
     SPAN | {"id": "s2", "ground_truth": "?", "response": TAGGED.format("?")},
     {"kind": "ocr", "response": "no tags", "ground_truth": "the cat", "id": "o0"},
+    {"kind": "telepathy", "response": "?", "ground_truth": "?", "id": "t0"},
     {"kind": "math", "response": TAGGED.format("$\\frac12$"), "ground_truth": "0.5", "id": "m1"},
 )
 
@@ -28,7 +29,7 @@ def scored(tmp_path_factory):
     """A file with good, bad and broken lines, scored: the process and the results by id."""
     folder = tmp_path_factory.mktemp("score")
     lines = [json.dumps(row) for row in ROWS]
-    lines[2:2] = ["not json", "", json.dumps(SPAN | {"kind": "telepathy", "response": ""})]
+    lines[2:2] = ["not json", "", '{"kind": "ocr"}']
     (folder / "rows.jsonl").write_text("\n".join(lines))
     done = run(folder / "rows.jsonl", "--out", folder / "results.jsonl")
     results = map(json.loads, (folder / "results.jsonl").read_text().splitlines())
@@ -39,28 +40,30 @@ def test_every_good_line_has_a_result(scored):
     """Results come in order, with the number of their line, whatever the neighbours did."""
     done, results = scored
     assert done.exit_code == 0
-    assert [result["line"] for result in results.values()] == [1, 2, 6, 7, 8]
+    assert [result["line"] for result in results.values()] == [1, 2, 6, 7, 8, 9]
     assert results["s0"]["accuracy"] == 0.5
     assert results["s2"]["error"]["code"] == "bad_ground_truth"
     assert results["m1"]["accuracy"] == 1.0
     assert results["o0"]["format"] == 0.0
+    assert results["t0"]["error"]["code"] == "unknown_kind"
 
 
 def test_bad_lines_are_named_and_not_fatal(scored):
     """Each line that could not be read is named by its number, with the reason."""
     complaints = [text for text in scored[0].stderr.splitlines() if text.startswith("line ")]
     assert [text.partition(":")[0] for text in complaints] == ["line 3", "line 5"]
-    assert "unknown kind 'telepathy'" in complaints[1]
+    assert "expected a field named response" in complaints[1]
 
 
 def test_the_table_sums_up_by_kind(scored):
     """One row a kind: how many, the mean reward, what was unscored, and the papers' metrics."""
-    rows = [text for text in scored[0].stdout.splitlines() if "temporal_grounding" in text]
-    [row] = rows
+    lines = scored[0].stdout.splitlines()
+    [row] = [line for line in lines if "temporal_grounding" in line]
     cells = [cell.strip() for cell in row.strip("│ ").split("│")]
     assert cells[:2] == ["temporal_grounding", "3"]
     assert cells[2] == "1.275"
     assert cells[5] == "bad_ground_truth 1"
+    assert any("(unknown kind)" in line and "unknown_kind 1" in line for line in lines)
     assert "mIoU 0.750, R@0.3 1.000, R@0.5 1.000, R@0.7 0.500" in row
 
 
