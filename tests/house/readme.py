@@ -1,7 +1,10 @@
 """The tables of the README, made from the code; `python -m tests.house.readme` writes them."""
 
+import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from textwrap import dedent
 
 from fastapi.routing import APIRoute
 
@@ -11,9 +14,11 @@ from service.api.app import COMPATIBILITY, CONTRACT
 from service.api.problems import STATUS
 from service.errors import BadSettings, ServiceError
 from service.settings import PREFIX, Settings
-from tests.house.source import ROOT
+from tests.house.source import ROOT, modules, tree
 
 README = ROOT / "README.md"
+# A literal block: `::`, and what is indented after it.
+INDENTED = re.compile(r"^(?P<told>.*)::\n\n(?P<code>(?: {4}.*\n|\n)* {4}.*)", re.MULTILINE)
 
 LANES = {
     Lane.INLINE: "in place",
@@ -91,7 +96,24 @@ def routes() -> str:
     return table(("route", "what it does"), rows)
 
 
+def adapters() -> str:
+    """What every adapter says of itself, folded to its first sentence."""
+    return "\n\n".join(map(_adapter, modules("trainer_client/adapters")[1:]))
+
+
+def _adapter(path: Path) -> str:
+    title, _, body = (ast.get_docstring(tree(path)) or "").partition("\n\n")
+    told = f"[`{path}`]({path})\n\n{INDENTED.sub(_fence, body).strip()}"
+    return f"<details><summary>{title}</summary>\n\n{told}\n\n</details>"
+
+
+def _fence(block: re.Match[str]) -> str:
+    told = f"{block['told']}:\n\n" if block["told"] else ""
+    return f"{told}```\n{dedent(block['code'])}\n```"
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
+    "adapters": adapters,
     "kinds": kinds,
     "problems": problems,
     "routes": routes,
