@@ -8,6 +8,7 @@ RewardError
 │   ├── UnknownEstimator  no advantage estimator of that name
 │   ├── BadRollouts       rewards, groups and tasks that do not make a step
 │   ├── MissingInput      the kind needs a field that the item does not have
+│   ├── BadMedia          an image or video that cannot be decoded, or not what it should be
 │   └── NoModel           the spec asks for a reward model and none is configured
 ├── BadTruth              fix the dataset: this item's ground truth cannot be read
 ├── BadModel              fix the deployment: a model's files or address cannot be used
@@ -82,6 +83,12 @@ class MissingInput(BadRequest):
     """The kind needs a field (a prompt, an image) that the item does not carry."""
 
     code = "missing_input"
+
+
+class BadMedia(BadRequest):
+    """The image or video cannot be decoded, or is not what the item needs."""
+
+    code = "bad_media"
 
 
 class NoModel(BadRequest):

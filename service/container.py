@@ -11,6 +11,8 @@ from rewards.specs import Spec
 from service.engine.advantages import AdvantageEngine
 from service.engine.runs import RunLedger
 from service.engine.streams import StreamEngine
+from service.media.library import MediaLibrary
+from service.media.limits import MediaLimits
 from service.telemetry.metrics import Metrics
 
 
@@ -36,6 +38,7 @@ class Limits:
     rollouts: int
     deadline_ms: int
     body_timeout_s: float
+    media: MediaLimits | None = None
 
 
 @dataclass(slots=True)
@@ -51,7 +54,7 @@ class Container:
 
     `default_spec` names the spec, among `specs`, of requests that name none. Each of `probes`
     tells of some parts, by name, whether they are ready; without the `vital` ones this replica
-    wants no traffic at all.
+    wants no traffic at all. `media` is there where a mask model looks at it.
     """
 
     scoring: Scoring
@@ -65,6 +68,7 @@ class Container:
     probes: tuple[Callable[[], Mapping[str, Health]], ...]
     vital: frozenset[str]
     version: str
+    media: MediaLibrary | None = None
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
 
     def health(self) -> dict[str, Health]:

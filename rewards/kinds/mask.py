@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from rewards.errors import BadTruth, MissingInput
+from rewards.errors import BadTruth, MissingInput, NoModel
 from rewards.maths.masks import mask_overlap, region_and_boundary
 from rewards.ports import MaskPrompt, Point, Segmented
 from rewards.score import Score
@@ -131,7 +131,7 @@ def judge_clip(drawn: Segmented, truths: Truths, spec: Spec) -> Score:
 
 def score_without_model(answer: object, truth: object, spec: Spec) -> Score:  # noqa: ARG001 - one shape for all
     """Refuse: without a mask model there is nothing to compare the truth with."""
-    raise MissingInput("a mask is scored by a mask model, and none is configured")
+    raise NoModel("a mask is scored by a mask model, and none is configured")
 
 
 def score_without_media(answer: object, truth: object, spec: Spec) -> Score:  # noqa: ARG001 - one shape for all

@@ -10,10 +10,17 @@ from service.api.compat import nemo_gym, openrlhf, slime
 from service.api.middleware import Observe
 from service.api.openapi import openapi
 from service.api.problems import add_problem_handlers
-from service.api.routes import advantage, catalog, health, reward, runs
+from service.api.routes import advantage, catalog, health, media, reward, runs
 from service.container import Container
 
-CONTRACT = (reward.router, advantage.router, runs.router, catalog.router, health.router)
+CONTRACT = (
+    reward.router,
+    advantage.router,
+    runs.router,
+    media.router,
+    catalog.router,
+    health.router,
+)
 COMPATIBILITY = (openrlhf.router, slime.router, nemo_gym.router)
 VERSION = "1"
 DESCRIPTION = """\

@@ -1,6 +1,8 @@
 """Bodies read under their limits, and parsed in one go."""
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,19 +20,15 @@ from service.errors import InvalidRequest, TooLarge, TooSlow, UnsupportedEncodin
 MOST_BRACKETS = 2_000_000
 # Larger ones are parsed in a thread: it is no faster, but the event loop gets its turns.
 LARGE_BODY = 2**20
+SLOWEST_BYTES_S = 2**16
 
 Record = TypeVar("Record", bound=WireModel)
 
 
 async def read_body(request: Request, limits: Limits) -> bytes:
     """Read a body whole; raise without reading on where it is compressed, too large or too slow."""
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding.strip().lower() != "identity":
-        raise UnsupportedEncoding(
-            f"expected an uncompressed body, got content-encoding {encoding!r}"
-        )
-    announced = request.headers.get("content-length", "0")
-    _check_size(int(announced) if announced.isdecimal() else 0, limits)
+    _check_encoding(request)
+    _check_size(_announced(request), limits)
     body = bytearray()
     try:
         async with asyncio.timeout(limits.body_timeout_s):
@@ -42,6 +40,44 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     except TimeoutError:
         raise TooSlow(f"expected the whole body within {limits.body_timeout_s:g} s") from None
     return bytes(body)
+
+
+async def stream_body(request: Request, *, most: int, patience_s: float) -> AsyncIterator[bytes]:
+    """Give a body piece by piece; raise as `read_body` does, and `TooSlow` for one that drips.
+
+    It may take `patience_s` and a second for each `SLOWEST_BYTES_S`. Only the announced size is
+    checked here; who takes the pieces counts them.
+    """
+    _check_encoding(request)
+    if _announced(request) > most:
+        raise TooLarge(f"expected at most {most} bytes in the body", upload_bytes=most)
+    pieces, received, begun = request.stream(), 0, time.monotonic()
+    try:
+        while True:
+            left_s = begun + patience_s + received / SLOWEST_BYTES_S - time.monotonic()
+            async with asyncio.timeout(left_s):
+                piece = await anext(pieces, None)
+            if piece is None:
+                return
+            received += len(piece)
+            yield piece
+    except ClientDisconnect:
+        raise CallerLeft from None
+    except TimeoutError:
+        raise TooSlow(f"expected at least {SLOWEST_BYTES_S} bytes of the body a second") from None
+
+
+def _check_encoding(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        raise UnsupportedEncoding(
+            f"expected an uncompressed body, got content-encoding {encoding!r}"
+        )
+
+
+def _announced(request: Request) -> int:
+    length = request.headers.get("content-length", "0")
+    return int(length) if length.isdecimal() else 0
 
 
 def _check_size(size: int, limits: Limits) -> None:

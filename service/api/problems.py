@@ -30,6 +30,7 @@ STATUS: Mapping[type[Exception], int] = {
     rewards.UnknownEstimator: 422,
     rewards.BadRollouts: 422,
     rewards.MissingInput: 422,
+    rewards.BadMedia: 422,
     rewards.NoModel: 422,
     rewards.BadTruth: 422,
     rewards.BadModel: 500,

@@ -4,6 +4,7 @@ from starlette.requests import Request
 
 from rewards.score import Verdict
 from service.api.dependencies import unless_gone
+from service.api.media import bring_media
 from service.api.schemas.reward import RewardRequest
 from service.api.translate import Batch, read_batch
 from service.container import Container
@@ -19,6 +20,7 @@ async def score(
     request.state.notes.update(items=len(asked.items), run=asked.run)
     with parts.metrics.refusing(len(asked.items)):
         batch = read_batch(asked, parts, started=request.state.started)
+        await bring_media(batch.samples, batch.inline, parts)
         with parts.metrics.stage_seconds.labels("score").time():
             verdicts = await unless_gone(
                 request, parts.scoring.score(batch.samples, batch.spec, deadline=batch.deadline)

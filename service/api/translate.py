@@ -1,7 +1,7 @@
 """From records on the wire to records of the library, and back."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rewards.errors import UnknownKind, UnknownSpec
@@ -9,6 +9,7 @@ from rewards.registry import lookup
 from rewards.sample import Sample
 from rewards.score import Scored, Unscored, Verdict
 from rewards.specs import Spec, find_spec
+from service.api.media import MediaReader
 from service.api.problems import MOST_FIELD_ERRORS, AtFields, clean, pointer
 from service.api.schemas.base import FieldError
 from service.api.schemas.reward import RewardItem, RewardRequest
@@ -18,11 +19,15 @@ from service.errors import TooLarge
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a request asks for: samples, with kinds by their own names, under one spec."""
+    """What a request asks for: samples, with kinds by their own names, under one spec.
+
+    `inline` holds the media that came within the request, by content hash.
+    """
 
     samples: list[Sample]
     spec: Spec
     deadline: float
+    inline: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def read_batch(request: RewardRequest, container: Container, *, started: float) -> Batch:
@@ -36,8 +41,10 @@ def read_batch(request: RewardRequest, container: Container, *, started: float) 
             f"expected at most {limits.items} items, got {len(request.items)}", items=limits.items
         )
     milliseconds = min(request.deadline_ms or limits.deadline_ms, limits.deadline_ms)
+    media = MediaReader(limits.media.inline_bytes if limits.media else 0)
     return Batch(
-        samples=_read_samples(request.items),
+        samples=_read_samples(request.items, media),
+        inline=media.inline,
         spec=read_spec(request.spec, container),
         deadline=started + milliseconds / 1000,
     )
@@ -51,12 +58,12 @@ def read_spec(name: str | None, container: Container) -> Spec:
         raise AtFields(error, [FieldError(pointer="/spec", detail=clean(str(error)))]) from None
 
 
-def _read_samples(items: Sequence[RewardItem]) -> list[Sample]:
+def _read_samples(items: Sequence[RewardItem], media: MediaReader) -> list[Sample]:
     samples: list[Sample] = []
     unknown: list[tuple[int, UnknownKind]] = []
     for index, item in enumerate(items):
         try:
-            samples.append(_read_sample(item))
+            samples.append(_read_sample(item, media))
         except UnknownKind as error:
             unknown.append((index, error))
     if unknown:
@@ -68,19 +75,17 @@ def _read_samples(items: Sequence[RewardItem]) -> list[Sample]:
     return samples
 
 
-def _read_sample(item: RewardItem) -> Sample:
-    media: dict[str, str] = {
-        role: reference.sha256 for role, reference in (item.media or {}).items()
-    }
+def _read_sample(item: RewardItem, media: MediaReader) -> Sample:
+    kind = lookup(item.kind, item.media_type)
     return Sample(
-        kind=lookup(item.kind, item.media_type).name,
+        kind=kind.name,
         response=item.response,
         ground_truth=item.ground_truth,
         media_type=item.media_type,
         prompt=item.prompt,
         group=item.group,
         task=item.task,
-        media=media or None,
+        media=media.read(item.media) if kind.masks else None,
     )
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
 from rewards.backends.sam2.network import Decoded, Features, PromptTensors, Tensor
+from rewards.errors import BadModel
 
 CONFIGS = {
     f"sam{release}_hiera_{size}": f"configs/sam{release}/sam{release}_hiera_{letter}.yaml"
@@ -20,14 +22,18 @@ OVERRIDES = ["++model.binarize_mask_from_pts_for_mem_enc=true"]
 def load_native(path: Path, *, device: str, precision: str) -> "NativeNetwork":
     """Load a checkpoint named as Meta names it; pickled code in it is refused.
 
-    Raises `ValueError` for an unknown name, and what `torch.load(weights_only=True)` raises.
+    Raises `BadModel` for an unknown name or a file that holds anything but these weights.
     """
     from sam2.build_sam import build_sam2
 
     config = CONFIGS.get(path.stem)
     if config is None:
-        raise ValueError(f"expected a checkpoint named {', '.join(CONFIGS)}; got {path.stem!r}")
-    model = build_sam2(config, str(path), device=device, hydra_overrides_extra=OVERRIDES)
+        raise BadModel(f"expected a checkpoint named {', '.join(CONFIGS)}; got {path.stem!r}")
+    try:
+        # It reads with `weights_only=True`, and answers a wrong set of names without a word.
+        model = build_sam2(config, str(path), device=device, hydra_overrides_extra=OVERRIDES)
+    except (OSError, RuntimeError, KeyError, UnpicklingError) as error:
+        raise BadModel(f"expected the weights of {path.stem} in {path}: {error!r}") from error
     return NativeNetwork(model, dtype=getattr(torch, precision))
 
 

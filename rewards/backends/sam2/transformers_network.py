@@ -8,26 +8,30 @@ import torch
 from transformers import Sam2VideoInferenceSession, Sam2VideoModel
 
 from rewards.backends.sam2.network import Decoded, Features, PromptTensors, Tensor
+from rewards.errors import BadModel
 
 
 def load_transformers(path: Path, *, device: str, precision: str) -> "TransformersNetwork":
     """Load the local checkpoint of a `sam2_video` model, config.json beside safetensors.
 
-    Raises `OSError` for a missing file, `ValueError` for another model or incomplete weights.
+    Raises `BadModel` for files that are missing, of another model, or not all of it.
     """
-    kind = json.loads((path / "config.json").read_text()).get("model_type")
-    if kind != "sam2_video":
-        raise ValueError(f"expected a checkpoint of type 'sam2_video' in {path}; got {kind!r}")
-    model, loading = Sam2VideoModel.from_pretrained(
-        path,
-        dtype=getattr(torch, precision),
-        local_files_only=True,
-        use_safetensors=True,
-        output_loading_info=True,
-    )
+    try:
+        kind = json.loads((path / "config.json").read_text()).get("model_type")
+        if kind != "sam2_video":
+            raise BadModel(f"expected a checkpoint of type 'sam2_video' in {path}; got {kind!r}")
+        model, loading = Sam2VideoModel.from_pretrained(
+            path,
+            dtype=getattr(torch, precision),
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError) as error:
+        raise BadModel(f"expected a SAM 2 checkpoint in {path}: {error}") from error
     # Whatever is missing would be random, and every reward with it.
     if missing := sorted(loading["missing_keys"]):
-        raise ValueError(f"expected all weights in {path}; {len(missing)} missing: {missing[:3]}")
+        raise BadModel(f"expected all weights in {path}; {len(missing)} missing: {missing[:3]}")
     return TransformersNetwork(model.to(device).eval())
 
 

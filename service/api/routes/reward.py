@@ -20,7 +20,7 @@ REQUEST = JsonBody(RewardRequest)
 @router.post(
     "/reward",
     openapi_extra=REQUEST.document,
-    responses=answers(RewardAnswer, *READING_A_BODY, 429, 500, 503),
+    responses=answers(RewardAnswer, *READING_A_BODY, 424, 429, 500, 503),
 )
 async def reward(
     asked: Annotated[RewardRequest, Depends(REQUEST)], parts: Parts, request: Request

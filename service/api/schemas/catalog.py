@@ -43,6 +43,23 @@ class Specs(WireModel):
     specs: list[SpecEntry]
 
 
+class MediaLimits(WireModel):
+    """How large one image or video may be."""
+
+    upload_bytes: int
+    """Of `PUT /media/{sha256}`."""
+    inline_bytes: int
+    """Within a request, before base64."""
+    picture_px: int
+    """Width times height of an image, and of each frame of a video."""
+    video_frames: int
+    video_s: float
+    clip_frames: int
+    """Sampled from a video, or listed."""
+    clip_px: int
+    """Sampled frames times pixels of each."""
+
+
 class Limits(WireModel):
     """How much one request may ask for."""
 
@@ -53,6 +70,8 @@ class Limits(WireModel):
     """Of `POST /advantage`."""
     deadline_ms: int
     body_timeout_s: float
+    media: MediaLimits | None
+    """Null where no mask model looks at media."""
 
 
 class Info(WireModel):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, FailFast, Field, FiniteFloat, JsonValue, StringConstraints
 
 from service.api.schemas.base import WHOLE, ItemError, Label, Name, WireModel
+from service.api.schemas.media import ItemMedia
 
 LONGEST_DEADLINE_MS = 3_600_000
 MOST_ITEMS = 65_536
@@ -27,13 +28,6 @@ def _finite(value: JsonValue) -> JsonValue:
 FiniteJson = Annotated[JsonValue, AfterValidator(_finite)]
 
 
-class MediaReference(WireModel):
-    """Content that was uploaded before, by its hash."""
-
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    """SHA-256 of the bytes, in lower-case hexadecimal digits."""
-
-
 class RewardItem(WireModel):
     """One rollout to be scored."""
 
@@ -53,8 +47,8 @@ class RewardItem(WireModel):
     """The prompt whose rollouts belong together."""
     task: Label | None = None
     """The task whose moving average this item belongs to; by default the kind."""
-    media: dict[Literal["image", "video"], MediaReference] | None = None
-    """Uploaded content that the kind needs."""
+    media: ItemMedia | None = None
+    """The image or video that the kind needs."""
 
 
 class RewardRequest(WireModel):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewards.errors import BadTruth, MissingInput
+from rewards.errors import BadTruth, MissingInput, NoModel
 from rewards.kinds.mask import (
     GRID,
     MOST_POINTS,
@@ -181,7 +181,7 @@ def test_without_a_model_there_is_no_verdict(media):
     response = f"<think>a</think><answer>{json.dumps({**GOOD, 'time': 1})}</answer>"
     truth = TINY if media == "image" else {"masks": [TINY]}
     [verdict] = score_batch([Sample("mask", response, truth, media)], ONETHINKER_RELEASED)
-    assert isinstance(verdict.error, MissingInput)
+    assert isinstance(verdict.error, NoModel if media else MissingInput)
     assert (verdict.format, verdict.structure) == (1.0, 0.0 if media is None else 0.5)
 
 

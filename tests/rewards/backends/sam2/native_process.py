@@ -5,7 +5,6 @@ Usage: native_process.py WEIGHTS.safetensors OUT.npz
 
 import asyncio
 import os
-import pickle
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +18,7 @@ from sam2.build_sam import build_sam2, build_sam2_video_predictor
 from rewards.backends.sam2.model import Sam2MaskModel
 from rewards.backends.sam2.native_network import CONFIGS, OVERRIDES, NativeNetwork, load_native
 from rewards.backends.sam2.pixels import place
+from rewards.errors import BadModel
 from tests.rewards.backends.sam2.native_weights import native_weights
 from tests.rewards.backends.sam2.scenes import PROMPTS, clip, pan, picture
 
@@ -107,7 +107,7 @@ def refusal(folder, *, name, content):
     torch.save(content, path)
     try:
         load_native(path, device="cpu", precision="float32")
-    except (ValueError, pickle.UnpicklingError) as error:
+    except BadModel as error:
         return f"{type(error).__name__}: {error}"
     return "loaded"
 

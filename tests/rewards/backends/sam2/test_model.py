@@ -10,7 +10,7 @@ import torch
 
 from rewards.backends.sam2.model import Sam2MaskModel
 from rewards.backends.sam2.transformers_network import load_transformers
-from rewards.errors import BadRequest, ModelFailed, OutOfTime
+from rewards.errors import BadModel, BadRequest, ModelFailed, OutOfTime
 from rewards.ports import MaskPrompt
 from tests.rewards.backends.sam2.plain_network import PlainNetwork
 from tests.rewards.backends.sam2.scenes import PROMPTS, clip, pan, picture
@@ -337,7 +337,7 @@ def test_weights_that_cannot_be_loaded_stop_the_start(tmp_path):
             name="none",
             cache_bytes=1,
         )
-        with pytest.raises(FileNotFoundError, match=r"config\.json"):
+        with pytest.raises(BadModel, match=r"config\.json"):
             await model.start()
         assert not model.health().ready
         await model.close()

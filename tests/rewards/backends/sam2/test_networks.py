@@ -12,6 +12,7 @@ from transformers import Sam2Model, Sam2VideoInferenceSession, Sam2VideoModel
 from rewards.backends.sam2.model import Sam2MaskModel
 from rewards.backends.sam2.pixels import normalise, place
 from rewards.backends.sam2.transformers_network import load_transformers
+from rewards.errors import BadModel
 from tests.rewards.backends.sam2.scenes import PROMPTS, clip, pan, picture
 from tests.tiny_sam2 import SIDE_PX
 
@@ -85,7 +86,7 @@ def test_a_native_checkpoint_of_real_size_loads_by_its_name(native):
 
 def test_pickled_code_in_a_checkpoint_is_refused(native):
     """What a pickle would run is not run."""
-    assert str(native["hostile"]).startswith("UnpicklingError")
+    assert "UnpicklingError(" in str(native["hostile"])
     assert not native["pwned"]
 
 
@@ -142,7 +143,7 @@ def test_tracking_is_that_of_a_plain_session(checkpoint, network):
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     """Its configuration tells, before any weight is read."""
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
-    with pytest.raises(ValueError, match=r"of type 'sam2_video'.*'llama'"):
+    with pytest.raises(BadModel, match=r"of type 'sam2_video'.*'llama'"):
         load_transformers(tmp_path, device="cpu", precision="float32")
 
 
@@ -152,7 +153,7 @@ def test_a_checkpoint_without_all_its_weights_is_refused(checkpoint, tmp_path):
     del weights["mask_decoder.iou_token.weight"]
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     shutil.copy(checkpoint / "config.json", tmp_path)
-    with pytest.raises(ValueError, match=r"1 missing: \['mask_decoder.iou_token.weight'\]"):
+    with pytest.raises(BadModel, match=r"1 missing: \['mask_decoder.iou_token.weight'\]"):
         load_transformers(tmp_path, device="cpu", precision="float32")
 
 
