@@ -49,19 +49,27 @@ class RedisServer:
         self.process = subprocess.Popen(
             [executable(), *base, *self.options], stdout=subprocess.DEVNULL
         )
-        limit = time.monotonic() + PATIENCE_S
-        while self.ask("PING") != "+PONG":
-            assert self.process.poll() is None, "redis-server ended"
-            assert time.monotonic() < limit, "redis-server does not answer"
-            time.sleep(0.005)
+        self.wait_for("+PONG", "PING")
         return self
+
+    def wait_for(self, answer: str, *words: str) -> None:
+        """Ask again and again until `answer` is a line of what comes back."""
+        limit = time.monotonic() + PATIENCE_S
+        while answer not in self.ask_all(*words).split("\r\n"):
+            assert self.process.poll() is None, "redis-server ended"
+            assert time.monotonic() < limit, f"redis-server does not answer {answer}"
+            time.sleep(0.005)
 
     def ask(self, *words: str) -> str:
         """The first line of the answer to a command, empty if there is none."""
+        return self.ask_all(*words).partition("\r\n")[0]
+
+    def ask_all(self, *words: str) -> str:
+        """What comes back at once."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
                 connection.sendall(" ".join(words).encode() + b"\r\n")
-                return connection.recv(65536).decode().partition("\r\n")[0]
+                return connection.recv(65536).decode()
         except OSError:
             return ""
 

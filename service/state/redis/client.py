@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -65,26 +64,26 @@ async def answering(client: Redis, *, timeout_s: float) -> AsyncIterator[None]:
         raise StateUnavailable(
             f"the run store did not answer within {timeout_s:g} s", reason="timeout"
         ) from None
-    except (RedisConnectionError, OSError) as error:
-        raise StateUnavailable(
-            f"the run store is not there: {error}", reason=reason_of(error, "connection")
-        ) from error
-    except ResponseError as error:
-        reason = reason_of(error, "refused")
+    except (RedisError, OSError) as error:
+        reason = reason_of(error)
         if reason == "read_only":
             # After a fail-over: these connections still lead to what was the master.
             await client.connection_pool.disconnect(inuse_connections=False)
-        raise StateUnavailable(f"the run store refuses: {error}", reason=reason) from error
+        raise StateUnavailable(f"the run store does not serve: {error}", reason=reason) from error
 
 
-def reason_of(error: Exception, otherwise: str) -> str:
+def reason_of(error: Exception) -> str:
     """Name a failure.
 
-    >>> reason_of(ResponseError("OOM command not allowed when used memory > 'maxmemory'."), "")
+    >>> reason_of(ResponseError("OOM command not allowed when used memory > 'maxmemory'."))
     'out_of_memory'
     """
-    message = str(error)
-    return next((reason for word, reason in REASONS.items() if word in message), otherwise)
+    # The driver takes the first word off messages that it knows.
+    message = f"{getattr(error, 'status_code', '')} {error}"
+    for word, reason in REASONS.items():
+        if word in message:
+            return reason
+    return "refused" if isinstance(error, ResponseError) else "connection"
 
 
 async def inspect(client: Redis, *, timeout_s: float, allow_unsafe: bool) -> None:

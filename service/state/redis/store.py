@@ -1,6 +1,6 @@
 """The shared run store: every replica on one Redis, one script for each change."""
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Self
 
@@ -38,6 +38,7 @@ class RedisStore:
         self._client = client
         self._retention = retention
         self._timeout_s = timeout_s
+        self._read = _script(client, "read.lua")
         self._write = _script(client, "write.lua")
         self._gather = _script(client, "gather.lua")
         self._delete = _script(client, "delete.lua")
@@ -62,14 +63,10 @@ class RedisStore:
 
     async def read(self, run: str, step: int, part: int) -> Reading:
         """Return the run, the answer that `part` of `step` got, and what `step` has gathered."""
-        # One transaction: between the two, a step could be taken and its answer missed.
-        question = self._client.pipeline(transaction=True)
-        question.hgetall(_key(run, "head"))
-        question.hget(_key(run, "answers"), f"{step}:{part}")
-        question.hlen(_entries(run, step))
-        head, answer, fields = await self._ask(question.execute())
+        keys = [_key(run, "head"), _key(run, "answers"), _entries(run, step)]
+        head, answer, count = await self._ask(self._read(keys, [f"{step}:{part}"]))
         given = StoredAnswer(answer[FINGERPRINT].decode(), answer[BODY]) if answer else None
-        return Reading(_head(head), given, max(fields - 1, 0))
+        return Reading(_head(_pairs(head)), given, count)
 
     async def write(self, run: str, write: Write) -> bool:
         """Make the change and return True, or change nothing and return False."""
@@ -100,9 +97,8 @@ class RedisStore:
         alone = "alone" if offer.alone else ""
         arguments = [SCHEMA, offer.step, offer.terms, alone, self._expire_ms, *flat]
         kept, terms, steps, count, clashes, head = await self._ask(self._gather(keys, arguments))
-        fields = dict(zip(head[::2], head[1::2], strict=True))
         names = [name.decode() for name in clashes]
-        return Gathered(bool(kept), _head(fields), terms, names, list(map(int, steps)), count)
+        return Gathered(bool(kept), _head(_pairs(head)), terms, names, list(map(int, steps)), count)
 
     async def open_step(self, run: str, step: int) -> OpenStep:
         """Return what was gathered for `step`."""
@@ -174,6 +170,10 @@ def _keys(run: str) -> list[str]:
 
 def _entries(run: str, step: int) -> str:
     return _key(run, f"open_steps:{step}")
+
+
+def _pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _head(fields: Mapping[bytes, bytes]) -> Head | None:
