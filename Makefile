@@ -18,6 +18,8 @@ venv: $(STAMP)  ## Make .venv with everything in it
 $(STAMP): pyproject.toml deploy/constraints.txt
 	test -x $(PY) || python3 -m venv $(VENV)
 	$(PY) -m pip install --quiet --editable '.[service,async,polar,sam2,train,dev]'
+	# Only its caller of rewards is wanted, for a test; all else it needs wants a GPU.
+	$(PY) -m pip install --quiet --no-deps 'openrlhf; python_version == "3.11"'
 	touch $@
 
 serve: venv  ## Start the service on http://127.0.0.1:8080
