@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from rewards.errors import UnknownKind
@@ -205,6 +206,7 @@ _ROWS = _index(KINDS)
 NAMES = tuple(dict.fromkeys(kind.name for kind in KINDS))
 
 
+@lru_cache(maxsize=1024)
 def lookup(name: str, media: str | None = None) -> RewardKind:
     """Return the row for `name`, or an alias in any case and spelling, and a media type.
 

