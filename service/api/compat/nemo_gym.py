@@ -93,8 +93,8 @@ def _failure_kind(error: RewardError) -> str:
     return "verifier_error"
 
 
-@router.post("/seed_session", responses=answers(GymSession))
-@router.post("/close_session", responses=answers(GymSession))
+@router.post("/seed_session", name="seed_session", responses=answers(GymSession))
+@router.post("/close_session", name="close_session", responses=answers(GymSession))
 @router.post("/ng-rollout/{rollout}/seed_session", include_in_schema=False)
 @router.post("/ng-rollout/{rollout}/close_session", include_in_schema=False)
 async def session() -> Response:
