@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prometheus_client import disable_created_metrics
 
-from rewards.errors import RewardError
+from rewards.errors import BadModel, RewardError
 from rewards.specs import BUILT_IN, Spec, find_spec, read_spec
 from service.container import Container, Limits
 from service.engine.advantages import AdvantageEngine, Follower
@@ -21,6 +21,7 @@ from service.engine.scoring import ScoringEngine
 from service.engine.streams import StreamEngine
 from service.engine.update_log import UpdateLog
 from service.errors import BadSettings
+from service.models import similarity_model
 from service.settings import Settings
 from service.state.memory import MemoryStore
 from service.state.records import Retention
@@ -98,10 +99,15 @@ async def open_scoring(settings: Settings, metrics: Metrics) -> AsyncIterator[Sc
         memory_bytes=settings.worker_memory_bytes,
     )
     pool = IsolatedPool(limits, lambda reason: metrics.worker_kills.labels(reason).inc())
-    engine = ScoringEngine(pool, cached_characters=settings.cache_characters)
+    similarity = similarity_model(settings)
+    engine = ScoringEngine(pool, similarity=similarity, cached_characters=settings.cache_characters)
     try:
         await engine.start()
+        if similarity is not None:
+            metrics.follow("similarity", similarity.usage)
         yield engine
+    except BadModel as error:
+        raise BadSettings(f"polar: {error}") from None
     finally:
         await engine.close()
 

@@ -26,6 +26,7 @@ class Command:
 COMMANDS = (
     Command("serve", "Start the service.", extra="service"),
     Command("score", "Score a file without a server."),
+    Command("polar", "Check a POLAR model against its published scores.", extra="service,polar"),
 )
 
 

@@ -96,6 +96,22 @@ class Settings(BaseModel):
     worker_memory_bytes: int = Field(
         2048 * MIB, ge=256 * MIB, description="Memory that one such process may take, in bytes."
     )
+    polar: str | None = Field(
+        None,
+        min_length=1,
+        description="POLAR for open-ended answers: a checkpoint folder, or servers as"
+        " http+vllm://HOST:PORT[,HOST:PORT][/MODEL] (or sglang, lmdeploy).",
+    )
+    polar_device: str = Field("cpu", min_length=1, description="Device of a POLAR checkpoint.")
+    polar_dtype: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="Precision of a POLAR checkpoint; auto: bf16 on a GPU, else fp32."
+    )
+    polar_batch_tokens: int = Field(
+        16_384, ge=512, le=2**24, description="Most tokens one batch of POLAR computes."
+    )
+    polar_tokenizer: Path | None = Field(
+        None, description="Folder with POLAR's tokenizer, to cut long texts for model servers."
+    )
     cache_characters: int = Field(
         16 * MIB,
         ge=0,
