@@ -13,6 +13,7 @@ from prometheus_client import disable_created_metrics
 from rewards.errors import BadModel, RewardError
 from rewards.specs import BUILT_IN, Spec, find_spec, read_spec
 from service.container import Container, Limits
+from service.engine.admission import Admission, Capacity
 from service.engine.advantages import AdvantageEngine, Follower
 from service.engine.isolation.cases import IsolationLimits
 from service.engine.isolation.pool import IsolatedPool
@@ -49,6 +50,9 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
         raise BadSettings(f"spec: {error}") from None
     release = installed_version()
     metrics = Metrics(version=release)
+    limits = read_limits(settings)
+    admission = Admission(limits.capacity)
+    metrics.follow("admission", admission.usage)
     async with open_scoring(settings, metrics) as scoring, open_runs(settings) as kept:
         with settled_heap():
             yield Container(
@@ -58,18 +62,29 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
                 runs=kept.runs,
                 specs=specs,
                 default_spec=settings.spec,
-                limits=Limits(
-                    body_bytes=settings.max_body_bytes,
-                    items=settings.max_items,
-                    rollouts=settings.max_rollouts,
-                    deadline_ms=settings.max_deadline_ms,
-                    body_timeout_s=settings.body_timeout_s,
-                ),
+                limits=limits,
+                admission=admission,
                 metrics=metrics,
                 probes=(scoring.health, kept.watch.health),
                 vital=frozenset({"rules"}),
                 version=release,
             )
+
+
+def read_limits(settings: Settings) -> Limits:
+    """How much may be asked for, in one request and at once."""
+    return Limits(
+        body_bytes=settings.max_body_bytes,
+        items=settings.max_items,
+        rollouts=settings.max_rollouts,
+        deadline_ms=settings.max_deadline_ms,
+        body_timeout_s=settings.body_timeout_s,
+        capacity=Capacity(
+            body_bytes=max(settings.max_held_bytes, settings.max_body_bytes),
+            waiting_items=settings.max_waiting_items,
+            active_items=settings.max_active_items,
+        ),
+    )
 
 
 @contextmanager

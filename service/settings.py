@@ -72,6 +72,15 @@ class Settings(BaseModel):
     max_rollouts: int = Field(
         262_144, ge=1, le=1_000_000, description="Most rewards that one step or shard may hold."
     )
+    max_held_bytes: int = Field(
+        256 * MIB, ge=1024, description="Bytes of all bodies inside at once; more is answered 429."
+    )
+    max_waiting_items: int = Field(
+        65_536, ge=1, description="Items that may wait for their turn; more is answered 429."
+    )
+    max_active_items: int = Field(
+        32_768, ge=1, description="Items scored at the same time; runs take turns beyond that."
+    )
     max_deadline_ms: int = Field(
         120_000,
         ge=1,

@@ -85,12 +85,18 @@ class Metrics:
             buckets=SECONDS,
             registry=registry,
         )
+        self.rejections = Counter(
+            "reward_admission_rejections",
+            "Requests answered 429, by what there was too much of.",
+            ("reason",),
+            registry=registry,
+        )
         self.inflight = Gauge(
             "reward_http_inflight_requests", "Requests being served.", registry=registry
         )
 
     def follow(self, part: str, usage: Usage) -> None:
-        """Show a model's totals and levels, read anew for every scrape."""
+        """Show a part's totals and levels, read anew for every scrape."""
         self.registry.register(UsageCollector(part, usage))
 
     @contextmanager

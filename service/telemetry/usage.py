@@ -1,4 +1,4 @@
-"""What a model has done and holds, as metrics."""
+"""What a part has done and holds, as metrics."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -10,9 +10,11 @@ Family = CounterMetricFamily | GaugeMetricFamily
 
 LEVELS = frozenset(
     {
+        "active_items",
         "batch_tokens_limit",
         "breaker_open",
         "cache_bytes",
+        "held_bytes",
         "in_flight",
         "waiting_items",
         "waiting_tokens",
@@ -21,7 +23,7 @@ LEVELS = frozenset(
 
 
 class UsageCollector(Collector):
-    """Reads a model's `usage()` at every scrape: `reward_<part>_<key>`, totals with `_total`.
+    """Reads a part's `usage()` at every scrape: `reward_<part>_<key>`, totals with `_total`.
 
     A key `name/address` becomes the label `address`, empty for the others.
     """
@@ -31,7 +33,7 @@ class UsageCollector(Collector):
         self._usage = usage
 
     def describe(self) -> list[Family]:
-        """Nothing ahead of time: which keys there are is the model's business."""
+        """Nothing ahead of time: which keys there are is the part's business."""
         return []
 
     def collect(self) -> Iterator[Family]:
@@ -46,6 +48,6 @@ class UsageCollector(Collector):
         kind = GaugeMetricFamily if name in LEVELS else CounterMetricFamily
         return kind(
             f"reward_{self._part}_{name}",
-            f"{name.replace('_', ' ').capitalize()} of the {self._part} model.",
+            f"{self._part}: {name.replace('_', ' ')}.".capitalize(),
             labels=["address"],
         )
