@@ -75,11 +75,13 @@ def test_every_status_of_the_table_can_be_documented():
 def test_the_wire_contract_has_its_field_names():
     """The names that callers depend on, in their order."""
     schemas = DOCUMENT["components"]["schemas"]
-    assert set(schemas["RewardRequest"]["properties"]) == {"spec", "run", "deadline_ms", "items"}
+    assert set(schemas["RewardRequest"]["properties"]) == {
+        *("spec", "run", "deadline_ms", "items", "step", "scale")
+    }
     assert schemas["RewardItem"]["required"] == ["kind", "response", "ground_truth"]
     assert list(schemas["RewardResult"]["properties"]) == [
         *("id", "status", "reward", "accuracy", "format", "structure"),
-        *("parts", "scorer", "reason", "error"),
+        *("parts", "scorer", "reason", "error", "scaled_reward"),
     ]
     assert list(schemas["ItemError"]["properties"]) == ["code", "retryable", "message"]
     for record in ("RewardRequest", "RewardItem"):
