@@ -47,7 +47,6 @@ from rewards.structure import (
     VIDEO_PROMPTS,
     Shape,
 )
-from rewards.text.masks import read_frame_masks, read_mask
 from rewards.text.numerals import read_true_number
 
 
@@ -57,7 +56,7 @@ class Lane(Enum):
     INLINE = "inline"  # microseconds, pure: wherever the caller is
     ISOLATED = "isolated"  # may hang: in a process that can be killed
     MODEL = "model"  # a reward model where one is configured, else the rule, inline
-    MASKS = "masks"  # a mask model draws, then the row's `masks` judges the drawing
+    MASKS = "masks"  # a mask model draws, then the row's `masks` reads the truth and judges
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +167,7 @@ KINDS = (
         "mask",
         "IoU of the mask that SAM2 draws from the answer",
         IMAGE_PROMPT,
-        read_mask,
+        _as_it_is,
         score_without_model,
         lane=Lane.MASKS,
         media="image",
@@ -178,7 +177,7 @@ KINDS = (
         "mask",
         "J&F of the masks that SAM2 tracks from the answer",
         CLIP_PROMPT,
-        read_frame_masks,
+        _as_it_is,
         score_without_model,
         lane=Lane.MASKS,
         media="video",

@@ -13,7 +13,6 @@ from prometheus_client import disable_created_metrics
 from rewards.errors import BadModel, RewardError
 from rewards.specs import BUILT_IN, Spec, find_spec, read_spec
 from service.container import Container, Limits
-from service.engine.admission import Admission, Capacity
 from service.engine.advantages import AdvantageEngine, Follower
 from service.engine.isolation.cases import IsolationLimits
 from service.engine.isolation.pool import IsolatedPool
@@ -22,7 +21,7 @@ from service.engine.scoring import ScoringEngine
 from service.engine.streams import StreamEngine
 from service.engine.update_log import UpdateLog
 from service.errors import BadSettings
-from service.models import similarity_model
+from service.looking import Looking, open_looking
 from service.settings import Settings
 from service.state.memory import MemoryStore
 from service.state.records import Retention
@@ -50,10 +49,11 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
         raise BadSettings(f"spec: {error}") from None
     release = installed_version()
     metrics = Metrics(version=release)
-    limits = read_limits(settings)
-    admission = Admission(limits.capacity)
-    metrics.follow("admission", admission.usage)
-    async with open_scoring(settings, metrics) as scoring, open_runs(settings) as kept:
+    async with (
+        open_looking(settings, metrics) as looking,
+        open_scoring(settings, metrics, looking) as scoring,
+        open_runs(settings) as kept,
+    ):
         with settled_heap():
             yield Container(
                 scoring=scoring,
@@ -62,29 +62,20 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
                 runs=kept.runs,
                 specs=specs,
                 default_spec=settings.spec,
-                limits=limits,
-                admission=admission,
+                limits=Limits(
+                    body_bytes=settings.max_body_bytes,
+                    items=settings.max_items,
+                    rollouts=settings.max_rollouts,
+                    deadline_ms=settings.max_deadline_ms,
+                    body_timeout_s=settings.body_timeout_s,
+                    media=looking.limits if looking else None,
+                ),
                 metrics=metrics,
                 probes=(scoring.health, kept.watch.health),
                 vital=frozenset({"rules"}),
                 version=release,
+                media=looking.library if looking else None,
             )
-
-
-def read_limits(settings: Settings) -> Limits:
-    """How much may be asked for, in one request and at once."""
-    return Limits(
-        body_bytes=settings.max_body_bytes,
-        items=settings.max_items,
-        rollouts=settings.max_rollouts,
-        deadline_ms=settings.max_deadline_ms,
-        body_timeout_s=settings.body_timeout_s,
-        capacity=Capacity(
-            body_bytes=max(settings.max_held_bytes, settings.max_body_bytes),
-            waiting_items=settings.max_waiting_items,
-            active_items=settings.max_active_items,
-        ),
-    )
 
 
 @contextmanager
@@ -106,7 +97,9 @@ def settled_heap() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_scoring(settings: Settings, metrics: Metrics) -> AsyncIterator[ScoringEngine]:
+async def open_scoring(
+    settings: Settings, metrics: Metrics, looking: Looking | None = None
+) -> AsyncIterator[ScoringEngine]:
     """Start the engine and its workers, and stop them."""
     limits = IsolationLimits(
         workers=settings.workers or len(os.sched_getaffinity(0)),
@@ -114,15 +107,14 @@ async def open_scoring(settings: Settings, metrics: Metrics) -> AsyncIterator[Sc
         memory_bytes=settings.worker_memory_bytes,
     )
     pool = IsolatedPool(limits, lambda reason: metrics.worker_kills.labels(reason).inc())
-    similarity = similarity_model(settings)
-    engine = ScoringEngine(pool, similarity=similarity, cached_characters=settings.cache_characters)
+    engine = ScoringEngine(
+        pool, masks=looking.lane if looking else None, cached_characters=settings.cache_characters
+    )
     try:
         await engine.start()
-        if similarity is not None:
-            metrics.follow("similarity", similarity.usage)
         yield engine
     except BadModel as error:
-        raise BadSettings(f"polar: {error}") from None
+        raise BadSettings(str(error)) from error
     finally:
         await engine.close()
 

@@ -72,15 +72,6 @@ class Settings(BaseModel):
     max_rollouts: int = Field(
         262_144, ge=1, le=1_000_000, description="Most rewards that one step or shard may hold."
     )
-    max_held_bytes: int = Field(
-        256 * MIB, ge=1024, description="Bytes of all bodies inside at once; more is answered 429."
-    )
-    max_waiting_items: int = Field(
-        65_536, ge=1, description="Items that may wait for their turn; more is answered 429."
-    )
-    max_active_items: int = Field(
-        32_768, ge=1, description="Items scored at the same time; runs take turns beyond that."
-    )
     max_deadline_ms: int = Field(
         120_000,
         ge=1,
@@ -105,27 +96,62 @@ class Settings(BaseModel):
     worker_memory_bytes: int = Field(
         2048 * MIB, ge=256 * MIB, description="Memory that one such process may take, in bytes."
     )
-    polar: str | None = Field(
-        None,
-        min_length=1,
-        description="POLAR for open-ended answers: a checkpoint folder, or servers as"
-        " http+vllm://HOST:PORT[,HOST:PORT][/MODEL] (or sglang, lmdeploy).",
-    )
-    polar_device: str = Field("cpu", min_length=1, description="Device of a POLAR checkpoint.")
-    polar_dtype: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="Precision of a POLAR checkpoint; auto: bf16 on a GPU, else fp32."
-    )
-    polar_batch_tokens: int = Field(
-        16_384, ge=512, le=2**24, description="Most tokens one batch of POLAR computes."
-    )
-    polar_tokenizer: Path | None = Field(
-        None, description="Folder with POLAR's tokenizer, to cut long texts for model servers."
-    )
     cache_characters: int = Field(
         16 * MIB,
         ge=0,
         le=2**40,
         description="Characters of judged texts remembered, so that repeated answers cost nothing.",
+    )
+    sam2: Path | None = Field(
+        None, description="SAM 2 for mask items: a folder with safetensors, or a .pt file."
+    )
+    sam2_backend: Literal["transformers", "native"] = Field(
+        "transformers", description="Library that runs it; `native` is Meta's, for .pt files."
+    )
+    sam2_device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where it runs."
+    )
+    sam2_precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="What it computes in; `auto` is bfloat16 on a GPU."
+    )
+    sam2_cache_bytes: int = Field(
+        4096 * MIB, ge=0, description="Embeddings kept on the device, in bytes (17 MB a frame)."
+    )
+    mask_px: int = Field(
+        2**28, ge=1, description="Pixels of masks that are drawn and judged at the same time."
+    )
+    mask_waiting_px: int = Field(
+        2**33, ge=1, description="Pixels of masks that may wait for their turn."
+    )
+    media_dir: Path = Field(
+        Path("rewards-media"), description="Folder of uploaded images and videos."
+    )
+    media_bytes: int = Field(
+        16384 * MIB, ge=MIB, description="Most bytes in it; the least recently used go first."
+    )
+    max_upload_bytes: int = Field(
+        256 * MIB, ge=1024, description="Largest image or video that may be uploaded, in bytes."
+    )
+    max_inline_bytes: int = Field(
+        MIB, ge=0, description="Largest image or video within a request, in bytes."
+    )
+    max_picture_px: int = Field(
+        2**24, ge=1, description="Most pixels of an image, and of each frame of a video."
+    )
+    max_video_frames: int = Field(9000, ge=1, description="Most frames of an uploaded video.")
+    max_video_s: float = Field(600.0, gt=0, description="Longest video, in seconds.")
+    max_clip_frames: int = Field(
+        256, ge=1, le=4096, description="Most frames sampled from a video, or listed."
+    )
+    max_clip_px: int = Field(
+        2**28, ge=1, description="Most pixels of all frames of a clip together."
+    )
+    decoders: int = Field(2, ge=1, le=256, description="Processes that decode images and videos.")
+    decode_s: float = Field(
+        60.0, gt=0, le=3600, description="Longest that decoding one of them may take, in seconds."
+    )
+    decode_memory_bytes: int = Field(
+        2048 * MIB, ge=256 * MIB, description="Memory that one decoding process may take, in bytes."
     )
     keep_alive_s: int = Field(
         65, ge=1, le=3600, description="How long an idle connection is kept open, in seconds."

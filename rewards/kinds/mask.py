@@ -15,7 +15,7 @@ from rewards.ports import MaskPrompt, Point, Segmented
 from rewards.score import Score
 from rewards.specs import Spec
 from rewards.text.answers import Malformed, Prompts
-from rewards.text.masks import FrameMask, RunLengths
+from rewards.text.masks import FrameMask, RunLengths, read_frame_masks, read_mask
 from rewards.text.numerals import is_usable
 
 GRID = 1000.0
@@ -32,7 +32,7 @@ class MaskRule:
     """How a mask kind asks the model, and how it judges what the model drew.
 
     `prompt(answer, times_s)` gives a prompt, or the score of an answer that cannot guide;
-    `truths(truth, times_s)` the true masks by frame index, or raises `BadTruth`;
+    `truths(source, times_s)` reads the true masks by frame index, or raises `BadTruth`;
     `judge(drawn, truths, spec)` compares, frame by frame in ascending order.
     """
 
@@ -77,19 +77,19 @@ def prompt_clip(answer: Prompts | Malformed, times_s: Times) -> MaskPrompt | Sco
     return MaskPrompt(prompt.box, prompt.positive, prompt.negative, nearest)
 
 
-def image_truth(truth: RunLengths, times_s: Times = (0.0,)) -> Truths:  # noqa: ARG001 - one shape for both
-    """Return the true mask of the one frame an image has."""
-    return {0: truth}
+def image_truth(source: object, times_s: Times = (0.0,)) -> Truths:  # noqa: ARG001 - one shape for both
+    """Read the true mask of the one frame an image has; raises `BadTruth`."""
+    return {0: read_mask(source)}
 
 
-def clip_truths(truth: tuple[FrameMask, ...], times_s: Times) -> Truths:
-    """Return the true masks by the index of the sampled frame they belong to, ascending.
+def clip_truths(source: object, times_s: Times) -> Truths:
+    """Read true masks by the index of the sampled frame they belong to, ascending.
 
     Raises `BadTruth` where a mask has no frame of its own: a time must meet a sampled frame
     within a quarter of the sampling interval, 0.1 s at the most.
     """
     masks: dict[int, RunLengths] = {}
-    for frame in truth:
+    for frame in read_frame_masks(source):
         index = _index(frame, times_s)
         if index in masks:
             raise BadTruth(f"expected one mask a frame; got two at {times_s[index]:g} s")

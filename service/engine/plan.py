@@ -12,6 +12,7 @@ from rewards.specs import Spec
 from rewards.structure import TEXT
 from service.engine.cache import VerdictCache
 from service.engine.isolation.cases import Case
+from service.engine.masks import Look
 from service.engine.similarity import Likeness
 
 Outcome = Score | RewardError
@@ -27,17 +28,19 @@ class Plan:
     """The items of one request, judged at once where that is cheap, sorted by lane elsewhere.
 
     `cases` maps each distinct isolated case to the items that wait for it; `likenesses` maps
-    items to what the similarity model is asked.
+    items to what the similarity model is asked, `looks` to what the mask model looks at.
     """
 
     spec: Spec
     has_model: bool
+    has_masks: bool
     cache: VerdictCache
     memo: Memo = field(default_factory=Memo)
     items: list[Prepared | Unscored] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     cases: dict[Case, list[int]] = field(default_factory=dict)
     likenesses: dict[int, Likeness] = field(default_factory=dict)
+    looks: dict[int, Look] = field(default_factory=dict)
 
     def skip(self) -> None:
         """Leave out an item whose turn came after the deadline."""
@@ -57,10 +60,11 @@ class Plan:
         self.outcomes.append(self._judge(item, sample, index))
 
     def _judge(self, item: Prepared, sample: Sample, index: int) -> Outcome:
-        if item.error is not None:
-            return item.error
-        if item.text is None:
-            return Score.miss(NO_ANSWER)
+        if item.error is not None or item.text is None:
+            return item.error or Score.miss(NO_ANSWER)
+        if item.kind.lane is Lane.MASKS and self.has_masks:
+            self.looks[index] = Look(item, sample.media)
+            return LATE
         if item.kind.lane is Lane.MODEL and (self.has_model or self.spec.similarity == "model"):
             return self._compare(item, sample, index)
         key = memo_key(item)

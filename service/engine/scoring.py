@@ -10,6 +10,7 @@ from rewards.score import Verdict
 from rewards.specs import Spec
 from service.engine.cache import VerdictCache
 from service.engine.isolation.pool import IsolatedPool
+from service.engine.masks import MaskLane
 from service.engine.plan import Plan
 from service.engine.similarity import judge_likenesses
 
@@ -22,6 +23,7 @@ class ScoringEngine:
     """Scores batches; one engine serves all requests of a process.
 
     `similarity` judges open-ended answers where the spec lets a model; without one the rule does.
+    `masks` judges mask items; without it they are unscored.
     """
 
     def __init__(
@@ -29,10 +31,12 @@ class ScoringEngine:
         pool: IsolatedPool,
         *,
         similarity: SimilarityModel | None = None,
+        masks: MaskLane | None = None,
         cached_characters: int = CACHED_CHARACTERS,
     ) -> None:
         self._pool = pool
         self._similarity = similarity
+        self._masks = masks
         self.cache = VerdictCache(cached_characters)
 
     async def start(self) -> None:
@@ -40,9 +44,13 @@ class ScoringEngine:
         await self._pool.start()
         if self._similarity is not None:
             await self._similarity.start()
+        if self._masks is not None:
+            await self._masks.start()
 
     async def close(self) -> None:
         """Stop every lane."""
+        if self._masks is not None:
+            await self._masks.close()
         if self._similarity is not None:
             await self._similarity.close()
         await self._pool.close()
@@ -53,6 +61,8 @@ class ScoringEngine:
         lanes = {"rules": Health(ready, None if ready else "the isolated workers are not running")}
         if self._similarity is not None:
             lanes["similarity"] = self._similarity.health()
+        if self._masks is not None:
+            lanes["masks"] = self._masks.health()
         return lanes
 
     async def score(
@@ -63,9 +73,13 @@ class ScoringEngine:
         `deadline` is an instant of `time.monotonic()`: what is not judged by then is unscored
         and retryable, and what was judged is returned. Raises nothing for the sake of an item.
         """
-        plan = Plan(spec, self._similarity is not None, self.cache)
+        plan = Plan(spec, self._similarity is not None, self._masks is not None, self.cache)
         await _take_all(plan, samples, deadline)
-        await asyncio.gather(self._judge_cases(plan, deadline), self._compare(plan, deadline))
+        await asyncio.gather(
+            self._judge_cases(plan, deadline),
+            self._compare(plan, deadline),
+            self._judge_masks(plan, deadline),
+        )
         return plan.verdicts()
 
     async def _judge_cases(self, plan: Plan, deadline: float | None) -> None:
@@ -81,6 +95,13 @@ class ScoringEngine:
             list(plan.likenesses.values()), self._similarity, plan.spec, deadline=deadline
         )
         for index, outcome in zip(plan.likenesses, outcomes, strict=True):
+            plan.outcomes[index] = outcome
+
+    async def _judge_masks(self, plan: Plan, deadline: float | None) -> None:
+        if self._masks is None or not plan.looks:
+            return
+        outcomes = await self._masks.judge(list(plan.looks.values()), plan.spec, deadline=deadline)
+        for index, outcome in zip(plan.looks, outcomes, strict=True):
             plan.outcomes[index] = outcome
 
 

@@ -91,8 +91,7 @@ DIALECTS: Mapping[str, Dialect] = {
         Dialect(
             "vllm",
             "/pooling",
-            # Recent vLLM (seen in 0.32) squashes scores by a sigmoid unless told not to.
-            body=lambda texts, _: {"input": list(texts), "use_activation": False},
+            body=lambda texts, _: {"input": list(texts)},
             entries=lambda reply: reply["data"],
             number=_last_of_tokens,
         ),

@@ -29,6 +29,11 @@ class Ticket:
         self._deadline = deadline
         self._dropped = Event()
 
+    @property
+    def left_s(self) -> float | None:
+        """Seconds to the deadline, if there is one."""
+        return None if self._deadline is None else self._deadline - time.monotonic()
+
     def drop(self) -> None:
         """Say that nobody waits any more."""
         self._dropped.set()
@@ -37,7 +42,7 @@ class Ticket:
         """Raise `OutOfTime` after the deadline, `ModelFailed` when the work was dropped."""
         if self._dropped.is_set():
             raise ModelFailed("the work was dropped before it was done")
-        if self._deadline is not None and time.monotonic() >= self._deadline:
+        if self.left_s is not None and self.left_s <= 0:
             raise OutOfTime(LATE)
 
 
@@ -55,13 +60,16 @@ class Device:
     async def run(self, work: Callable[[], Result], ticket: Ticket) -> Result:
         """Do `work` when its turn comes, if the ticket still holds by then.
 
-        Raises `OutOfTime`, or `ModelFailed` when the network or the device fails.
+        Raises `OutOfTime` at the deadline, though a step in hand is not interrupted, or
+        `ModelFailed` when the network or the device fails.
         """
         self._tickets.add(ticket)
+        loop = asyncio.get_running_loop()
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._do, work, ticket
-            )
+            async with asyncio.timeout(ticket.left_s):
+                return await loop.run_in_executor(self._thread, self._do, work, ticket)
+        except TimeoutError:
+            raise OutOfTime(LATE) from None
         finally:
             ticket.drop()
             self._tickets.discard(ticket)

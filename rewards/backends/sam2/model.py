@@ -141,9 +141,8 @@ class Sam2MaskModel:
                 frames = await read()
             return await self._encoder.encode(frames)
 
-        left_s = None if deadline is None else deadline - time.monotonic()
         try:
-            async with asyncio.timeout(left_s):
+            async with asyncio.timeout(Ticket(deadline).left_s):
                 return await self._cache.get(digest, embed)
         except TimeoutError:
             return OutOfTime(LATE)

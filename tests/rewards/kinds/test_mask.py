@@ -25,7 +25,7 @@ from rewards.sample import Sample
 from rewards.score import Score
 from rewards.specs import ONETHINKER_PAPER, ONETHINKER_RELEASED
 from rewards.text.answers import read_prompts
-from rewards.text.masks import RunLengths, read_frame_masks
+from rewards.text.masks import RunLengths
 
 GOOD = {"boxes": [10, 20, 300, 400], "positive_points": [[5, 6]], "negative_points": []}
 TIMES = (0.0, 0.5, 1.0, 1.5)
@@ -37,6 +37,11 @@ def square(size, *, side=20):
     mask = np.zeros((side, side), dtype=bool)
     mask[:size, :size] = True
     return mask
+
+
+def written(mask):
+    """Write a mask as a truth."""
+    return {"size": list(mask.shape), "counts": list(RunLengths.of(mask).counts)}
 
 
 def answer(**changes):
@@ -114,7 +119,7 @@ def test_every_answer_gives_a_prompt_on_the_grid_or_a_reason(box, points, time):
 
 def test_an_image_earns_the_iou_of_its_mask():
     """A 4x4 square inside a true 8x8 one covers a quarter of it."""
-    truth = image_truth(RunLengths.of(square(8)))
+    truth = image_truth(written(square(8)))
     score = judge_image(Segmented(square(4)[None], 0.7), truth, ONETHINKER_RELEASED)
     assert score.value == 0.25
     assert score.parts == {
@@ -127,11 +132,8 @@ def test_an_image_earns_the_iou_of_its_mask():
 
 def test_a_clip_earns_j_and_f_of_its_annotated_frames():
     """One frame drawn right and one empty: J and F are both a half."""
-    truth = read_frame_masks(
-        {"masks": [None, {"size": [20, 20], "counts": [*RunLengths.of(square(8)).counts]}] * 2}
-    )
     drawn = np.stack([square(8), square(0)])
-    truths = clip_truths(truth, TIMES)
+    truths = clip_truths({"masks": [None, written(square(8))] * 2}, TIMES)
     score = judge_clip(Segmented(drawn, 0.9), truths, ONETHINKER_RELEASED)
     assert list(truths) == [1, 3]
     assert score.value == 0.5
@@ -157,7 +159,7 @@ def test_the_spec_sets_the_tolerance_of_boundaries():
 )
 def test_true_masks_find_their_frames(masks, frames):
     """By time or by place, in ascending order."""
-    assert list(clip_truths(read_frame_masks({"masks": masks}), TIMES)) == frames
+    assert list(clip_truths({"masks": masks}, TIMES)) == frames
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,7 @@ def test_true_masks_find_their_frames(masks, frames):
 def test_a_true_mask_without_a_frame_of_its_own_is_loud(masks, message):
     """A mask is never compared with another moment."""
     with pytest.raises(BadTruth, match=message):
-        clip_truths(read_frame_masks({"masks": masks}), TIMES)
+        clip_truths({"masks": masks}, TIMES)
 
 
 @pytest.mark.parametrize("media", ["image", "video", None], ids=str)

@@ -1,0 +1,79 @@
+"""What looks at images and videos, as the settings say: a part of the composition root."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rewards.errors import BadModel
+from rewards.ports import MaskModel
+from service.engine.admission import Admission, Capacity
+from service.engine.masks import MaskLane
+from service.errors import BadSettings
+from service.media.library import MediaLibrary
+from service.media.limits import MediaLimits
+from service.media.pool import DecodePool
+from service.media.store import MediaStore
+from service.settings import Settings
+from service.telemetry.masks import MaskCollector
+from service.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Whatever items with images and videos need."""
+
+    library: MediaLibrary
+    limits: MediaLimits
+    lane: MaskLane
+
+
+@asynccontextmanager
+async def open_looking(settings: Settings, metrics: Metrics) -> AsyncIterator[Looking | None]:
+    """Open the media and the mask model that looks at them, where one is configured."""
+    if settings.sam2 is None:
+        yield None
+        return
+    limits = MediaLimits(
+        upload_bytes=settings.max_upload_bytes,
+        inline_bytes=settings.max_inline_bytes,
+        picture_px=settings.max_picture_px,
+        video_frames=settings.max_video_frames,
+        video_s=settings.max_video_s,
+        clip_frames=settings.max_clip_frames,
+        clip_px=settings.max_clip_px,
+    )
+    store = MediaStore(
+        settings.media_dir, max_bytes=settings.media_bytes, max_file_bytes=limits.upload_bytes
+    )
+    decoders = DecodePool(
+        limits,
+        workers=settings.decoders,
+        task_s=settings.decode_s,
+        memory_bytes=settings.decode_memory_bytes,
+    )
+    model = open_mask_model(settings, settings.sam2)
+    metrics.registry.register(MaskCollector(model.usage, store, decoders))
+    library = MediaLibrary(store, decoders)
+    turns = Admission(Capacity(0, settings.mask_waiting_px, settings.mask_px))
+    try:
+        await library.start()
+        yield Looking(library, limits, MaskLane(model, library, turns))
+    finally:
+        await library.close()
+
+
+def open_mask_model(settings: Settings, path: Path) -> MaskModel:
+    """Return SAM 2 as the settings say; raise `BadSettings` where it cannot be had."""
+    try:
+        from rewards.backends.sam2.opening import open_sam2
+
+        return open_sam2(
+            path,
+            backend=settings.sam2_backend,
+            device=settings.sam2_device,
+            precision=settings.sam2_precision,
+            cache_bytes=settings.sam2_cache_bytes,
+        )
+    except (ImportError, BadModel) as error:
+        raise BadSettings(f"sam2: {error}") from error
