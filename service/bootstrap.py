@@ -13,6 +13,7 @@ from prometheus_client import disable_created_metrics
 from rewards.errors import BadModel, RewardError
 from rewards.specs import BUILT_IN, Spec, find_spec, read_spec
 from service.container import Container, Limits
+from service.engine.admission import Admission, Capacity
 from service.engine.advantages import AdvantageEngine, Follower
 from service.engine.isolation.cases import IsolationLimits
 from service.engine.isolation.pool import IsolatedPool
@@ -22,6 +23,7 @@ from service.engine.streams import StreamEngine
 from service.engine.update_log import UpdateLog
 from service.errors import BadSettings
 from service.looking import Looking, open_looking
+from service.models import similarity_model
 from service.settings import Settings
 from service.state.memory import MemoryStore
 from service.state.records import Retention
@@ -49,6 +51,8 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
         raise BadSettings(f"spec: {error}") from None
     release = installed_version()
     metrics = Metrics(version=release)
+    admission = Admission(read_capacity(settings))
+    metrics.follow("admission", admission.usage)
     async with (
         open_looking(settings, metrics) as looking,
         open_scoring(settings, metrics, looking) as scoring,
@@ -62,20 +66,36 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
                 runs=kept.runs,
                 specs=specs,
                 default_spec=settings.spec,
-                limits=Limits(
-                    body_bytes=settings.max_body_bytes,
-                    items=settings.max_items,
-                    rollouts=settings.max_rollouts,
-                    deadline_ms=settings.max_deadline_ms,
-                    body_timeout_s=settings.body_timeout_s,
-                    media=looking.limits if looking else None,
-                ),
+                limits=read_limits(settings, looking),
+                admission=admission,
                 metrics=metrics,
                 probes=(scoring.health, kept.watch.health),
                 vital=frozenset({"rules"}),
                 version=release,
                 media=looking.library if looking else None,
             )
+
+
+def read_capacity(settings: Settings) -> Capacity:
+    """How much may be inside at once."""
+    return Capacity(
+        body_bytes=max(settings.max_held_bytes, settings.max_body_bytes),
+        waiting_items=settings.max_waiting_items,
+        active_items=settings.max_active_items,
+    )
+
+
+def read_limits(settings: Settings, looking: Looking | None) -> Limits:
+    """How much may be asked for, in one request and at once."""
+    return Limits(
+        body_bytes=settings.max_body_bytes,
+        items=settings.max_items,
+        rollouts=settings.max_rollouts,
+        deadline_ms=settings.max_deadline_ms,
+        body_timeout_s=settings.body_timeout_s,
+        capacity=read_capacity(settings),
+        media=looking.limits if looking else None,
+    )
 
 
 @contextmanager
@@ -107,14 +127,21 @@ async def open_scoring(
         memory_bytes=settings.worker_memory_bytes,
     )
     pool = IsolatedPool(limits, lambda reason: metrics.worker_kills.labels(reason).inc())
+    similarity = similarity_model(settings)
     engine = ScoringEngine(
-        pool, masks=looking.lane if looking else None, cached_characters=settings.cache_characters
+        pool,
+        similarity=similarity,
+        masks=looking.lane if looking else None,
+        cached_characters=settings.cache_characters,
     )
     try:
         await engine.start()
+        if similarity is not None:
+            metrics.follow("similarity", similarity.usage)
         yield engine
     except BadModel as error:
-        raise BadSettings(str(error)) from error
+        at_fault = "polar" if similarity and not similarity.health().ready else "sam2"
+        raise BadSettings(f"{at_fault}: {error}") from None
     finally:
         await engine.close()
 

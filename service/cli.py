@@ -13,7 +13,7 @@ ANY_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command, in the module of `service.commands` that bears its name.
+    """A command, in the module of `service.commands` that bears its name (`_` for `-`).
 
     `extra` is the one to install for it, None where the bare package suffices.
     """
@@ -26,6 +26,8 @@ class Command:
 COMMANDS = (
     Command("serve", "Start the service.", extra="service"),
     Command("score", "Score a file without a server."),
+    Command("verify-log", "Prove that a log of updates is whole.", extra="service"),
+    Command("polar", "Check a POLAR model against its published scores.", extra="service,polar"),
 )
 
 
@@ -48,14 +50,15 @@ def build_cli(wanted: str | None) -> typer.Typer:
 
 def _add(cli: typer.Typer, command: Command) -> None:
     try:
-        module = importlib.import_module(f"service.commands.{command.name}")
+        name = command.name.replace("-", "_")
+        module = importlib.import_module(f"service.commands.{name}")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in PACKAGES:
             raise
         explain = _explanation(command, error.name)
         cli.command(command.name, help=command.summary, context_settings=ANY_ARGUMENTS)(explain)
     else:
-        run: Callable[..., None] = getattr(module, command.name)
+        run: Callable[..., None] = getattr(module, name)
         cli.command(command.name)(run)
 
 

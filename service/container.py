@@ -8,6 +8,7 @@ from rewards.ports import Health
 from rewards.sample import Sample
 from rewards.score import Verdict
 from rewards.specs import Spec
+from service.engine.admission import Admission, Capacity
 from service.engine.advantages import AdvantageEngine
 from service.engine.runs import RunLedger
 from service.engine.streams import StreamEngine
@@ -31,13 +32,14 @@ class Scoring(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one request may ask for; `GET /info` publishes every field."""
+    """How much one request may ask for, and all of them together; `GET /info` publishes it."""
 
     body_bytes: int
     items: int
     rollouts: int
     deadline_ms: int
     body_timeout_s: float
+    capacity: Capacity
     media: MediaLimits | None = None
 
 
@@ -64,6 +66,7 @@ class Container:
     specs: Mapping[str, Spec]
     default_spec: str
     limits: Limits
+    admission: Admission
     metrics: Metrics
     probes: tuple[Callable[[], Mapping[str, Health]], ...]
     vital: frozenset[str]

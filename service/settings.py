@@ -72,6 +72,15 @@ class Settings(BaseModel):
     max_rollouts: int = Field(
         262_144, ge=1, le=1_000_000, description="Most rewards that one step or shard may hold."
     )
+    max_held_bytes: int = Field(
+        256 * MIB, ge=1024, description="Bytes of all bodies inside at once; more is answered 429."
+    )
+    max_waiting_items: int = Field(
+        65_536, ge=1, description="Items that may wait for their turn; more is answered 429."
+    )
+    max_active_items: int = Field(
+        32_768, ge=1, description="Items scored at the same time; runs take turns beyond that."
+    )
     max_deadline_ms: int = Field(
         120_000,
         ge=1,
@@ -95,6 +104,22 @@ class Settings(BaseModel):
     )
     worker_memory_bytes: int = Field(
         2048 * MIB, ge=256 * MIB, description="Memory that one such process may take, in bytes."
+    )
+    polar: str | None = Field(
+        None,
+        min_length=1,
+        description="POLAR for open-ended answers: a checkpoint folder, or servers as"
+        " http+vllm://HOST:PORT[,HOST:PORT][/MODEL] (or sglang, lmdeploy).",
+    )
+    polar_device: str = Field("cpu", min_length=1, description="Device of a POLAR checkpoint.")
+    polar_dtype: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="Precision of a POLAR checkpoint; auto: bf16 on a GPU, else fp32."
+    )
+    polar_batch_tokens: int = Field(
+        16_384, ge=512, le=2**24, description="Most tokens one batch of POLAR computes."
+    )
+    polar_tokenizer: Path | None = Field(
+        None, description="Folder with POLAR's tokenizer, to cut long texts for model servers."
     )
     cache_characters: int = Field(
         16 * MIB,

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from service.api.admit import Admit
 from service.api.compat import nemo_gym, openrlhf, slime
 from service.api.middleware import Observe
 from service.api.openapi import openapi
@@ -62,5 +63,6 @@ def build_app(opening: Opening) -> App:
     for router in CONTRACT + COMPATIBILITY:
         app.include_router(router)
     add_problem_handlers(app)
+    app.add_middleware(Admit)
     app.add_middleware(Observe)
     return app

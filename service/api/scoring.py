@@ -1,13 +1,17 @@
 """What every route that scores has in common: admit a batch, score it, count it."""
 
+from contextlib import AsyncExitStack
+
 from starlette.requests import Request
 
-from rewards.score import Verdict
+from rewards.errors import OutOfTime
+from rewards.score import Unscored, Verdict
 from service.api.dependencies import unless_gone
 from service.api.media import bring_media
 from service.api.schemas.reward import RewardRequest
 from service.api.translate import Batch, read_batch
 from service.container import Container
+from service.errors import Overloaded
 
 
 async def score(
@@ -22,8 +26,21 @@ async def score(
         batch = read_batch(asked, parts, started=request.state.started)
         await bring_media(batch.samples, batch.inline, parts)
         with parts.metrics.stage_seconds.labels("score").time():
-            verdicts = await unless_gone(
-                request, parts.scoring.score(batch.samples, batch.spec, deadline=batch.deadline)
-            )
+            verdicts = await unless_gone(request, _score_in_turn(asked.run, batch, parts))
     parts.metrics.count([sample.kind for sample in batch.samples], verdicts)
     return batch, verdicts
+
+
+async def _score_in_turn(run: str | None, batch: Batch, parts: Container) -> list[Verdict]:
+    items = len(batch.samples)
+    async with AsyncExitStack() as turn:
+        try:
+            await turn.enter_async_context(
+                parts.admission.enter(run, items, deadline=batch.deadline)
+            )
+        except OutOfTime as late:
+            return [Unscored(0.0, 0.0, late)] * items
+        except Overloaded:
+            parts.metrics.rejections.labels("items").inc()
+            raise
+        return await parts.scoring.score(batch.samples, batch.spec, deadline=batch.deadline)

@@ -94,7 +94,12 @@ def write_spec(spec: Spec) -> dict[str, Any]:
     return {"name": spec.name, "version": spec.version, "digest": spec.digest}
 
 
-def write_answer(request: RewardRequest, spec: Spec, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def write_answer(
+    request: RewardRequest,
+    spec: Spec,
+    verdicts: Sequence[Verdict],
+    scaled: Sequence[float | None] | None = None,
+) -> dict[str, Any]:
     """The answer to `request`, one result per item and in their order."""
     results = [
         _write_scored(item.id, verdict)
@@ -102,6 +107,8 @@ def write_answer(request: RewardRequest, spec: Spec, verdicts: Sequence[Verdict]
         else _write_unscored(item.id, verdict)
         for item, verdict in zip(request.items, verdicts, strict=True)
     ]
+    for result, scaled_reward in zip(results, scaled or (), strict=scaled is not None):
+        result["scaled_reward"] = scaled_reward
     return {"spec": write_spec(spec), "results": results}
 
 

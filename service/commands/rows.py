@@ -40,10 +40,10 @@ class BadLine(ValueError):
     """A line that is no sample, and why."""
 
 
-def read_row(line: int, text: str) -> Row:
+def read_row(line: int, text: bytes) -> Row:
     """Read one line of JSON; raises `BadLine`.
 
-    >>> row = read_row(1, '{"problem_type": "OCR", "solution": "hi", "response": "ho"}')
+    >>> row = read_row(1, b'{"problem_type": "OCR", "solution": "hi", "response": "ho"}')
     >>> row.label, row.sample.ground_truth
     ('ocr', 'hi')
     """
@@ -60,9 +60,11 @@ def _label(sample: Sample) -> str:
         return UNKNOWN
 
 
-def _read_values(text: str) -> dict[str, Any]:
+def _read_values(text: bytes) -> dict[str, Any]:
     try:
         record = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BadLine(f"expected JSON: {error.msg} at column {error.colno}") from None
     except (ValueError, RecursionError) as error:
         raise BadLine(f"expected JSON: {error}") from None
     if not isinstance(record, dict):

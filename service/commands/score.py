@@ -40,10 +40,10 @@ def score(
     """
     try:
         chosen = load_spec(spec)
-        with file.open(encoding="utf-8", errors="replace") as lines, _writing(out) as results:
+        with file.open("rb") as lines, _writing(out) as results:
             verdicts = asyncio.run(_score_file(lines, chosen, results))
     except OSError as error:
-        _give_up(f"{error.filename}: {error.strerror}")
+        _give_up(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except RewardError as error:
         _give_up(str(error))
     table = summary_table(summarise_by_kind(verdicts), chosen)
@@ -67,14 +67,14 @@ def _writing(out: Path | None) -> Any:
 
 
 async def _score_file(
-    lines: IO[str], spec: Spec, results: IO[str] | None
+    lines: IO[bytes], spec: Spec, results: IO[str] | None
 ) -> list[tuple[str, Verdict]]:
     async with _engine() as engine:
         return await _score_lines(engine, lines, spec, results)
 
 
 async def _score_lines(
-    engine: ScoringEngine, lines: IO[str], spec: Spec, results: IO[str] | None
+    engine: ScoringEngine, lines: IO[bytes], spec: Spec, results: IO[str] | None
 ) -> list[tuple[str, Verdict]]:
     verdicts: list[tuple[str, Verdict]] = []
     columns = (TextColumn("scoring"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
@@ -100,13 +100,13 @@ async def _engine() -> AsyncIterator[ScoringEngine]:
         await engine.close()
 
 
-def _chunks(lines: IO[str], console: Console) -> Iterator[tuple[list[Row], int]]:
+def _chunks(lines: IO[bytes], console: Console) -> Iterator[tuple[list[Row], int]]:
     numbered = enumerate(lines, start=1)
     while chunk := list(islice(numbered, ROWS_AT_A_TIME)):
-        yield _read_rows(chunk, console), sum(len(text.encode()) for _, text in chunk)
+        yield _read_rows(chunk, console), sum(len(text) for _, text in chunk)
 
 
-def _read_rows(chunk: Sequence[tuple[int, str]], console: Console) -> list[Row]:
+def _read_rows(chunk: Sequence[tuple[int, bytes]], console: Console) -> list[Row]:
     rows = []
     for number, text in chunk:
         try:

@@ -4,10 +4,11 @@ import asyncio
 import heapq
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
+from rewards.errors import OutOfTime
 from service.errors import Overloaded
 
 LONGEST_RETRY_S = 60
@@ -19,13 +20,13 @@ MEMORY_S = 10.0
 class Capacity:
     """How much may be inside at once.
 
-    `bytes` bounds the bodies being read, parsed and scored, `waiting_items` what waits for a
-    turn, and `active_items` what is scored at the same time (one request may exceed it alone).
+    `body_bytes` bounds the bodies being read, parsed and scored, `waiting_items` what waits for
+    a turn, and `active_items` what is scored at the same time (one request may exceed it alone).
     """
 
-    bytes: int
-    waiting_items: int
-    active_items: int
+    body_bytes: int = 256 << 20
+    waiting_items: int = 65_536
+    active_items: int = 32_768
 
 
 @dataclass(order=True, slots=True)
@@ -79,11 +80,19 @@ class Admission:
         self._now = 0.0
         self._finishes: dict[str, float] = {}
 
+    def usage(self) -> Mapping[str, float]:
+        """What is inside now."""
+        return {
+            "held_bytes": self.held_bytes,
+            "waiting_items": self.waiting_items,
+            "active_items": self.active_items,
+        }
+
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:
         """Reserve room for a body of `size` bytes before any of it is read."""
-        if self.held_bytes + size > self.capacity.bytes:
-            raise self._overloaded("bytes", self.held_bytes, self.capacity.bytes)
+        if self.held_bytes + size > self.capacity.body_bytes:
+            raise self._overloaded("bytes", self.held_bytes, self.capacity.body_bytes)
         self.held_bytes += size
         try:
             yield
@@ -91,14 +100,22 @@ class Admission:
             self.held_bytes -= size
 
     @asynccontextmanager
-    async def enter(self, run: str | None, items: int) -> AsyncIterator[None]:
+    async def enter(
+        self, run: str | None, items: int, *, deadline: float | None = None
+    ) -> AsyncIterator[None]:
         """Wait for the turn of `items` of `run`, and hold it; cancelling gives it back.
 
-        Raises `Overloaded` at once when too much waits already.
+        Raises `Overloaded` at once when too much waits already, and `OutOfTime` when the turn
+        has not come at `deadline`, an instant of `time.monotonic()`.
         """
         if self.waiting_items + items > self.capacity.waiting_items and self.waiting_items:
             raise self._overloaded("items", self.waiting_items, self.capacity.waiting_items)
-        await self._wait(run or "", items)
+        try:
+            left = None if deadline is None else deadline - time.monotonic()
+            async with asyncio.timeout(left):
+                await self._wait(run or "", items)
+        except TimeoutError:
+            raise OutOfTime("the deadline passed before this request had its turn") from None
         try:
             yield
         finally:

@@ -10,6 +10,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from rewards.score import Scored, Verdict
+from service.telemetry.usage import Usage, UsageCollector
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 REWARDS = (0.0, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 1.0, 1.1, 1.25, 1.4, 1.5, 2.0, 3.0, 4.0, 5.0)
@@ -84,9 +85,19 @@ class Metrics:
             buckets=SECONDS,
             registry=registry,
         )
+        self.rejections = Counter(
+            "reward_admission_rejections",
+            "Requests answered 429, by what there was too much of.",
+            ("reason",),
+            registry=registry,
+        )
         self.inflight = Gauge(
             "reward_http_inflight_requests", "Requests being served.", registry=registry
         )
+
+    def follow(self, part: str, usage: Usage) -> None:
+        """Show a part's totals and levels, read anew for every scrape."""
+        self.registry.register(UsageCollector(part, usage))
 
     @contextmanager
     def refusing(self, items: int) -> Iterator[None]:

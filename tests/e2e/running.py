@@ -73,12 +73,7 @@ class Running:
 
     def children(self) -> list[int]:
         """Every process that it started, and that those started."""
-        parents = {int(path.name): stat(path.name)[1] for path in Path("/proc").glob("[0-9]*")}
-        family = {self.process.pid}
-        for pid in sorted(parents):
-            if parents[pid] in map(str, family):
-                family.add(pid)
-        return sorted(family - {self.process.pid})
+        return descendants(self.process.pid)
 
 
 @contextmanager
@@ -110,6 +105,16 @@ def running(
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def descendants(ancestor: int) -> list[int]:
+    """Every process that a process started, and that those started."""
+    parents = {int(path.name): stat(path.name)[1] for path in Path("/proc").glob("[0-9]*")}
+    family = {ancestor}
+    for pid in sorted(parents):
+        if parents[pid] in map(str, family):
+            family.add(pid)
+    return sorted(family - {ancestor})
 
 
 def stat(pid: int | str) -> list[str]:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.conftest import starting
+from tests.e2e.running import running
 from trainer_client.aio import AsyncRewardClient
 from trainer_client.client import RewardClient
 from trainer_client.config import ClientConfig
@@ -22,7 +22,7 @@ TASKS = ["math", "math", "ocr", "ocr"]
 @pytest.fixture
 def client(service):
     """A client of the shared service."""
-    with RewardClient(f"http://127.0.0.1:{service.port}") as connected:
+    with RewardClient(service.url) as connected:
         yield connected
 
 
@@ -109,7 +109,7 @@ def test_ranks_take_one_step_together(client):
 def test_the_async_client_hears_the_same(service, client):
     """Both clients read the same answers."""
     items = [{"kind": "ocr", "response": RIGHT, "ground_truth": "the cat"}] * 3
-    other = AsyncRewardClient(f"http://127.0.0.1:{service.port}")
+    other = AsyncRewardClient(service.url)
     assert asyncio.run(other.reward(items)) == client.reward(items)
 
 
@@ -128,16 +128,16 @@ def test_a_batch_beyond_the_limits_travels_in_parts(service, client):
 def test_a_service_that_comes_back_costs_patience_and_nothing_else(tmp_path):
     """Killed between two steps and started again on its file, it goes on where it was."""
     store = f"sqlite:{tmp_path / 'runs.db'}"
-    with starting("--store", store) as first:
+    with running("--store", store) as first:
         port = first.port
-        client = RewardClient(ClientConfig(url=f"http://127.0.0.1:{port}", longest_pause_s=0.5))
+        client = RewardClient(ClientConfig(url=first.url, longest_pause_s=0.5))
         taken = client.advantage(**step(1, "back"))
         os.killpg(first.process.pid, signal.SIGKILL)
-        first.wait()
+        first.process.wait()
         late = []
         call = threading.Thread(target=lambda: late.append(client.advantage(**step(2, "back"))))
         call.start()
-        with starting("--store", store, "--port", str(port)):
+        with running("--store", store, "--port", str(port)):
             call.join(60)
             assert late[0].state_version == taken.state_version + 1
             assert client.advantage(**step(1, "back")).replayed

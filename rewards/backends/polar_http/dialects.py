@@ -91,7 +91,8 @@ DIALECTS: Mapping[str, Dialect] = {
         Dialect(
             "vllm",
             "/pooling",
-            body=lambda texts, _: {"input": list(texts)},
+            # Recent vLLM (seen in 0.32) squashes scores by a sigmoid unless told not to.
+            body=lambda texts, _: {"input": list(texts), "use_activation": False},
             entries=lambda reply: reply["data"],
             number=_last_of_tokens,
         ),

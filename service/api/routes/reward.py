@@ -11,6 +11,7 @@ from service.api.dependencies import Parts, json_response
 from service.api.openapi import READING_A_BODY, answers
 from service.api.schemas.reward import RewardAnswer, RewardRequest
 from service.api.scoring import score
+from service.api.streaming import check_scale, scale_rewards
 from service.api.translate import write_answer
 
 router = APIRouter(tags=["rewards"])
@@ -20,7 +21,7 @@ REQUEST = JsonBody(RewardRequest)
 @router.post(
     "/reward",
     openapi_extra=REQUEST.document,
-    responses=answers(RewardAnswer, *READING_A_BODY, 424, 429, 500, 503),
+    responses=answers(RewardAnswer, *READING_A_BODY, 409, 424, 429, 500, 503),
 )
 async def reward(
     asked: Annotated[RewardRequest, Depends(REQUEST)], parts: Parts, request: Request
@@ -30,6 +31,8 @@ async def reward(
     A bad answer is scored 0 with a reason. A bad ground truth, or trouble of the machine, leaves
     its item unscored with an error; the other items are not touched.
     """
+    check_scale(asked)
     batch, verdicts = await score(asked, parts, request)
+    scaled = await scale_rewards(asked, batch, verdicts, parts)
     with parts.metrics.stage_seconds.labels("write").time():
-        return json_response(write_answer(asked, batch.spec, verdicts))
+        return json_response(write_answer(asked, batch.spec, verdicts, scaled))

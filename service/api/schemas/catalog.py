@@ -60,8 +60,17 @@ class MediaLimits(WireModel):
     """Sampled frames times pixels of each."""
 
 
+class Capacity(WireModel):
+    """How much all requests together may ask for; beyond that they are answered 429."""
+
+    body_bytes: int
+    waiting_items: int
+    active_items: int
+    """Scored at the same time; what waits takes turns by run."""
+
+
 class Limits(WireModel):
-    """How much one request may ask for."""
+    """How much one request may ask for, and all of them together."""
 
     body_bytes: int
     items: int
@@ -70,6 +79,7 @@ class Limits(WireModel):
     """Of `POST /advantage`."""
     deadline_ms: int
     body_timeout_s: float
+    capacity: Capacity
     media: MediaLimits | None
     """Null where no mask model looks at media."""
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, FailFast, Field, FiniteFloat, JsonValue, StringConstraints
 
-from service.api.schemas.base import WHOLE, ItemError, Label, Name, WireModel
+from service.api.schemas.base import WHOLE, ItemError, Label, Name, Step, WireModel
 from service.api.schemas.media import ItemMedia
 
 LONGEST_DEADLINE_MS = 3_600_000
@@ -60,6 +60,13 @@ class RewardRequest(WireModel):
     """A name of `GET /specs`; by default `default_spec` of `GET /info`."""
     run: Name | None = None
     """The training job this batch belongs to."""
+    step: Step | None = None
+    """The step of the run; needed where rewards are scaled."""
+    scale: Literal["ema"] | None = None
+    """Add `scaled_reward` to each result: the reward divided by its task's deviation after the
+    last step before this one, the same for all of the step. Needs `run`, `step`, and the `id` and
+    `group` of each item. The rewards are folded when the step is closed, by
+    `POST /runs/{run}/close` or the first request of a later step."""
     deadline_ms: Annotated[int, Field(ge=1, le=LONGEST_DEADLINE_MS), WHOLE] | None = None
     """Items not scored after this time come back unscored and retryable."""
 
@@ -96,6 +103,8 @@ class RewardResult(WireModel):
     """Why a scored answer missed."""
     error: ItemError | None
     """Why an unscored item has no verdict."""
+    scaled_reward: FiniteFloat | None = None
+    """The reward over its task's deviation; only there where `scale` was asked for."""
 
 
 class RewardAnswer(WireModel):

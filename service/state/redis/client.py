@@ -64,7 +64,8 @@ async def answering(client: Redis, *, timeout_s: float) -> AsyncIterator[None]:
         raise StateUnavailable(
             f"the run store did not answer within {timeout_s:g} s", reason="timeout"
         ) from None
-    except (RedisError, OSError) as error:
+    except (RedisError, OSError, RuntimeError) as error:
+        # uvloop raises a RuntimeError for a connection that was reset a moment ago.
         reason = reason_of(error)
         if reason == "read_only":
             # After a fail-over: these connections still lead to what was the master.

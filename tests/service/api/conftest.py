@@ -20,13 +20,21 @@ from rewards.score import Unscored
 from rewards.specs import BUILT_IN, RELEASED
 from service.api.app import App, build_app
 from service.container import Container, Limits
+from service.engine.admission import Admission, Capacity
 from service.engine.advantages import AdvantageEngine
 from service.engine.runs import RunLedger
 from service.engine.streams import StreamEngine
 from service.state.memory import MemoryStore
 from service.telemetry.metrics import Metrics
 
-LIMITS = Limits(body_bytes=200_000, items=64, rollouts=64, deadline_ms=5_000, body_timeout_s=1.0)
+LIMITS = Limits(
+    body_bytes=200_000,
+    items=64,
+    rollouts=64,
+    deadline_ms=5_000,
+    body_timeout_s=1.0,
+    capacity=Capacity(body_bytes=400_000, waiting_items=128, active_items=64),
+)
 
 
 @dataclass
@@ -134,6 +142,7 @@ def service(running_app) -> Iterator[Service]:
         specs=BUILT_IN,
         default_spec=RELEASED,
         limits=LIMITS,
+        admission=Admission(LIMITS.capacity),
         metrics=Metrics(version="0"),
         probes=(lambda: health,),
         vital=frozenset({"rules"}),

@@ -12,6 +12,7 @@ from rewards.ports import Health
 from rewards.specs import BUILT_IN, RELEASED
 from service.api.app import build_app
 from service.container import Container
+from service.engine.admission import Admission, Capacity
 from service.engine.advantages import AdvantageEngine
 from service.engine.runs import RunLedger
 from service.engine.streams import StreamEngine
@@ -52,6 +53,7 @@ def looking(tmp_path_factory):
             specs=BUILT_IN,
             default_spec=RELEASED,
             limits=replace(LIMITS, media=MEDIA),
+            admission=Admission(Capacity()),
             metrics=Metrics(version="0"),
             probes=(lambda: {"rules": Health(ready=True)},),
             vital=frozenset(),

@@ -9,7 +9,7 @@ from service.commands.rows import BadLine, read_row
 
 def line(**fields):
     """A line with everything that is required, and `fields`."""
-    return json.dumps({"kind": "ocr", "response": "a", "ground_truth": "b"} | fields)
+    return json.dumps({"kind": "ocr", "response": "a", "ground_truth": "b"} | fields).encode()
 
 
 def test_our_own_names_are_read():
@@ -33,7 +33,7 @@ def test_the_names_of_the_released_data_are_read():
             "path": "ignored.mp4",
         }
     )
-    row = read_row(1, text)
+    row = read_row(1, text.encode())
     assert (row.id, row.label) == ("12", "segmentation/video")
     sample = row.sample
     assert (sample.kind, sample.media_type, sample.group) == ("segmentation", "video", "12")
@@ -58,11 +58,13 @@ def test_unknown_kinds_are_summed_up_under_one_name():
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("{", "expected JSON"),
-        ("[" * 100_000, "expected JSON"),
-        ("[]", "expected an object, got list"),
-        ('{"kind": "ocr", "response": "a"}', "a field named ground_truth or solution or answer"),
-        ('{"response": "a", "ground_truth": "a"}', "a field named kind or problem_type"),
+        (b'{"kind": }', "expected JSON: Expecting value at column 10"),
+        (b'"\xff"', "expected JSON: 'utf-8' codec can't decode"),
+        (b"[" * 100_000, "expected JSON: maximum recursion depth"),
+        (b"9" * 5_000, "expected JSON: Exceeds the limit"),
+        (b"[]", "expected an object, got list"),
+        (b'{"kind": "ocr", "response": "a"}', "a field named ground_truth or solution or answer"),
+        (b'{"response": "a", "ground_truth": "a"}', "a field named kind or problem_type"),
         (line(response=["a"]), "response: expected text, got list"),
         (line(id=1.5), "id: expected text, got float"),
     ],

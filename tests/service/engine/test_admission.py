@@ -7,7 +7,7 @@ import pytest
 from service.engine.admission import Admission, Capacity, DrainRate
 from service.errors import Overloaded
 
-SMALL = Capacity(bytes=100, waiting_items=40, active_items=10)
+SMALL = Capacity(body_bytes=100, waiting_items=40, active_items=10)
 
 
 def test_bytes_are_held_whole_or_not_at_all():
@@ -52,7 +52,7 @@ def test_a_busy_run_does_not_starve_another():
     """A run with forty requests waiting lets one of another run go next but one."""
 
     async def order():
-        admission = Admission(Capacity(bytes=1, waiting_items=1000, active_items=1))
+        admission = Admission(Capacity(body_bytes=1, waiting_items=1000, active_items=1))
         served = []
 
         async def request(run):
@@ -74,7 +74,7 @@ def test_equal_shares_by_items_not_by_requests():
     """While two runs wait, the one with large requests gets no more items than the other."""
 
     async def shares():
-        admission = Admission(Capacity(bytes=1, waiting_items=10_000, active_items=10))
+        admission = Admission(Capacity(body_bytes=1, waiting_items=10_000, active_items=10))
         served = []
 
         async def request(run, items):

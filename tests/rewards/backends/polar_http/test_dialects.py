@@ -27,7 +27,7 @@ JUNK = st.recursive(
     [
         (
             "vllm",
-            {"input": ["a", "b"]},
+            {"input": ["a", "b"], "use_activation": False},
             {"data": [{"data": [[9.0], [-0.5]]}, {"data": [[8.0], [-11.0]]}]},
         ),
         (

@@ -1,0 +1,69 @@
+"""Three replicas on one Redis, all of them real processes.
+
+With `FAULTS=long` in the environment the tests are as long as they are meant to be; without it
+they are as long as they have to be.
+"""
+
+import os
+from dataclasses import dataclass
+
+import pytest
+
+from tests.faults.replicas import Replica
+from tests.redis_server import RedisServer
+
+
+@dataclass(frozen=True)
+class Faults:
+    """How often and how long to be cruel, and how exact to be about time.
+
+    `late_s` is what an answer may be late by, `back_s` how soon the service must be back,
+    `kept_share` how much of its pace scoring must keep. Where other work shares the processors
+    only a lax clock tells the truth.
+    """
+
+    kills: int = 3
+    steps_between: int = 20
+    redis_kills: int = 2
+    freeze_s: float = 1.5
+    late_s: float = 2.0
+    back_s: float = 10.0
+    kept_share: float = 0.7
+
+
+@pytest.fixture(scope="session")
+def faults():
+    """What this session is to bear."""
+    if os.environ.get("FAULTS") == "long":
+        return Faults(50, 40, 10, freeze_s=5.0, late_s=0.2, back_s=2.0, kept_share=0.95)
+    return Faults()
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory):
+    """The Redis that the replicas share."""
+    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def started(redis, tmp_path_factory):
+    """Three replicas."""
+    folder = tmp_path_factory.mktemp("replicas")
+    settings = {"store": redis.url, "store_timeout_s": "1.0"}
+    replicas = [Replica(folder, settings).start() for _ in range(3)]
+    for replica in replicas:
+        replica.wait()
+    yield replicas
+    for replica in replicas:
+        replica.kill()
+
+
+@pytest.fixture
+def replicas(started):
+    """Three replicas, all of which serve."""
+    for replica in started:
+        if replica.process is None:
+            replica.start()
+    return [replica.wait() for replica in started]

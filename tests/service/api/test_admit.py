@@ -1,0 +1,83 @@
+"""Tests for `service.api.admit` and the turns that requests take, over real sockets."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import orjson
+
+ITEM = {
+    "kind": "ocr",
+    "response": "<think>a</think><answer>the cat</answer>",
+    "ground_truth": "the cat",
+}
+
+
+def body(items, **fields):
+    """A request of so many items."""
+    return orjson.dumps({"items": [ITEM] * items, **fields})
+
+
+def test_a_flood_is_answered_200_or_429_and_nothing_else(service):
+    """Twice what may wait: some are scored, the others told when to come again."""
+    service.engine.delay_s = 0.3
+    with ThreadPoolExecutor(12) as callers:
+        answers = list(callers.map(lambda _: service.post("/reward", body(32)), range(12)))
+    statuses = [answer.status for answer in answers]
+    assert set(statuses) == {200, 429}
+    for answer in answers:
+        if answer.status == 429:
+            assert int(answer.headers["Retry-After"]) >= 1
+            assert answer.json()["code"] == "overloaded"
+            assert answer.json()["retryable"] is True
+    assert service.sample("reward_admission_rejections_total", reason="items") == statuses.count(
+        429
+    )
+
+
+def test_room_for_a_body_is_held_before_it_is_read(service):
+    """With others inside, a large body is refused on its length; a probe passes all the same."""
+    connections = [service.connect() for _ in range(2)]
+    try:
+        for connection in connections:
+            head = b"POST /reward HTTP/1.1\r\nHost: x\r\nContent-Length: 190000\r\n\r\n"
+            connection.sendall(head + b"{")
+        service.wait_until(lambda: service.container.admission.held_bytes == 380_000)
+        refused = service.post("/reward", body(60) + b" " * 30_000)
+        assert refused.status == 429
+        assert service.get("/livez").status == 200
+        assert service.sample("reward_admission_rejections_total", reason="bytes") == 1
+    finally:
+        for connection in connections:
+            connection.close()
+    service.wait_until(lambda: service.container.admission.held_bytes == 0)
+    assert service.post("/reward", body(1)).status == 200
+
+
+def test_what_has_no_turn_by_its_deadline_is_unscored_and_retryable(service):
+    """The caller is not kept waiting for a turn that comes too late."""
+    service.engine.delay_s = 1.0
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(service.post, "/reward", body(64))
+        service.wait_until(lambda: service.container.admission.active_items == 64)
+        late = service.post("/reward", body(2, deadline_ms=50))
+        assert first.result().status == 200
+    assert late.status == 200
+    assert [result["error"]["code"] for result in late.json()["results"]] == [
+        "deadline_exceeded"
+    ] * 2
+    assert all(result["error"]["retryable"] for result in late.json()["results"])
+
+
+def test_a_caller_that_leaves_the_queue_leaves_nothing_behind(service):
+    """Waiting items are given back when nobody waits for them."""
+    service.engine.delay_s = 0.5
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(service.post, "/reward", body(64))
+        service.wait_until(lambda: service.container.admission.active_items == 64)
+        with service.connect() as waiting:
+            sent = body(8)
+            head = f"POST /reward HTTP/1.1\r\nHost: x\r\nContent-Length: {len(sent)}\r\n\r\n"
+            waiting.sendall(head.encode() + sent)
+            service.wait_until(lambda: service.container.admission.waiting_items == 8)
+        service.wait_until(lambda: service.container.admission.waiting_items == 0)
+        assert first.result().status == 200
+    assert len(service.engine.batches) == 1
