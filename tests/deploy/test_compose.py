@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rewards.backends.polar_http.addresses import Addresses
 from service.settings import PREFIX, Settings
 from tests.deploy.containerfile import Containerfile
 from tests.house.source import ROOT
@@ -17,10 +18,11 @@ FILE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES = FILE["services"]
 
 
-def test_the_file_fits_the_specification():
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.polar.yaml"])
+def test_a_file_fits_the_specification(name):
     """The compose specification's own schema accepts the file."""
     checker = Path(sysconfig.get_path("scripts")) / "check-jsonschema"
-    command = [checker, "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml"]
+    command = [checker, "--builtin-schema", "vendor.compose-spec", DEPLOY / name]
     checked = subprocess.run(command, check=False, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout
 
@@ -34,6 +36,15 @@ def test_the_service_gets_settings_that_exist():
     assert host in service["depends_on"]
     assert service["ports"][0].endswith(f":{settings.port}")
     assert all(name.startswith(PREFIX) for name in service["environment"])
+
+
+def test_the_model_server_is_the_one_that_is_asked():
+    """With POLAR beside it, the service asks the container and the model that are there."""
+    services = yaml.safe_load((DEPLOY / "compose.polar.yaml").read_text())["services"]
+    variables = {**SERVICES["service"]["environment"], **services["service"]["environment"]}
+    addresses = Addresses.read(Settings.read(variables).polar)
+    assert addresses.bases == ("http://polar:8000",)
+    assert f"--model={addresses.model}" in services["polar"]["command"]
 
 
 def test_requests_in_flight_may_finish():

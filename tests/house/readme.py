@@ -1,4 +1,4 @@
-"""The tables of the README, made from the code; `python -m tests.house.readme` writes them."""
+"""What documents take from the code; `python -m tests.house.readme` writes it anew."""
 
 import ast
 import re
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from textwrap import dedent
 
+import yaml
 from fastapi.routing import APIRoute
 
 from rewards.errors import RewardError
@@ -16,7 +17,8 @@ from service.errors import BadSettings, ServiceError
 from service.settings import PREFIX, Settings
 from tests.house.source import ROOT, modules, tree
 
-README = ROOT / "README.md"
+DOCUMENTS = (ROOT / "README.md", ROOT / "deploy/README.md")
+PART = re.compile(r"(<!-- (?P<name>\w+) -->\n).*?(<!-- /(?P=name) -->)", re.DOTALL)
 # A literal block: `::`, and what is indented after it.
 INDENTED = re.compile(r"^(?P<told>.*)::\n\n(?P<code>(?: {4}.*\n|\n)* {4}.*)", re.MULTILINE)
 
@@ -112,8 +114,25 @@ def _fence(block: re.Match[str]) -> str:
     return f"{told}```\n{dedent(block['code'])}\n```"
 
 
+def alerts() -> str:
+    """One row for each alert: what it compares, and what to do when it fires."""
+    groups = yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text())["groups"]
+    rows = (
+        (
+            f"`{rule['alert']}`",
+            f"`{' '.join(rule['expr'].split())}` for {rule['for']}",
+            rule["annotations"]["action"],
+        )
+        for group in groups
+        for rule in group["rules"]
+        if "alert" in rule
+    )
+    return table(("alert", "fires on", "what to do"), rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "adapters": adapters,
+    "alerts": alerts,
     "kinds": kinds,
     "problems": problems,
     "routes": routes,
@@ -123,17 +142,12 @@ PARTS: Mapping[str, Callable[[], str]] = {
 
 def renew(text: str) -> str:
     """`text` with everything between `<!-- NAME -->` and `<!-- /NAME -->` written anew."""
-    for name, write in PARTS.items():
-        part = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        text, found = part.subn(lambda match, write=write: f"{match[1]}{write()}\n{match[2]}", text)
-        if found != 1:
-            raise ValueError(f"expected one part {name!r} in the README; got {found}")
-    return text
+    return PART.sub(lambda part: f"{part[1]}{PARTS[part['name']]()}\n{part[3]}", text)
 
 
 def _default(value: object) -> str:
     shown = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return f"`{shown}`" if shown else ""
+    return f"`{shown}`" if shown and value is not None else ""
 
 
 def _sentence(error: type[RewardError | ServiceError]) -> str:
@@ -141,4 +155,5 @@ def _sentence(error: type[RewardError | ServiceError]) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(renew(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for document in DOCUMENTS:
+        document.write_text(renew(document.read_text(encoding="utf-8")), encoding="utf-8")

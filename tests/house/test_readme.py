@@ -1,4 +1,4 @@
-"""The README is true: its tables are the code's, its links lead somewhere."""
+"""Documents are true: their tables are the code's, their links lead somewhere."""
 
 import re
 
@@ -6,18 +6,30 @@ import pytest
 
 from rewards.registry import NAMES
 from service.settings import PREFIX, Settings
-from tests.house.readme import README, renew
+from tests.house.readme import DOCUMENTS, PART, PARTS, renew
 from tests.house.source import ROOT
 
-TEXT = README.read_text(encoding="utf-8")
+TEXTS = {path: path.read_text(encoding="utf-8") for path in DOCUMENTS}
+TEXT = TEXTS[ROOT / "README.md"]
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)\)")
 ANCHOR = re.compile(r"\]\(#([^)]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
-def test_the_tables_are_up_to_date():
+documents = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.parent.name)
+
+
+@documents
+def test_the_tables_are_up_to_date(path):
     """`make readme` would change nothing."""
-    assert renew(TEXT) == TEXT, "the code has changed: `make readme` writes its tables anew"
+    text = TEXTS[path]
+    assert renew(text) == text, "the code has changed: `make readme` writes its tables anew"
+
+
+def test_every_table_is_shown():
+    """What is made from the code stands in one document."""
+    shown = [part["name"] for text in TEXTS.values() for part in PART.finditer(text)]
+    assert sorted(shown) == sorted(PARTS)
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -33,10 +45,12 @@ def test_a_setting_is_explained(name):
     assert f"| `--{name.replace('_', '-')}` | `{PREFIX}{name.upper()}` |" in TEXT
 
 
-def test_links_lead_somewhere():
-    """Every file and every section that the README points at is there."""
+@documents
+def test_links_lead_somewhere(path):
+    """Every file and every section that a document points at is there."""
+    text = TEXTS[path]
     anchors = {
-        re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in HEADING.findall(TEXT)
+        re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in HEADING.findall(text)
     }
-    assert [link for link in LINK.findall(TEXT) if not (ROOT / link).exists()] == []
-    assert [anchor for anchor in ANCHOR.findall(TEXT) if anchor not in anchors] == []
+    assert [link for link in LINK.findall(text) if not (path.parent / link).exists()] == []
+    assert [anchor for anchor in ANCHOR.findall(text) if anchor not in anchors] == []
