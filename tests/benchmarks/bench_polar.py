@@ -141,7 +141,7 @@ def make_groups(tokeniser: PolarTokeniser, groups: int) -> list[list[Passage]]:
 
 def through(lane: Lane, groups: list[list[Passage]]) -> list[float]:
     """Score everything through the lane, as the service does."""
-    futures = [lane.submit(passage) for group in groups for passage in group]
+    futures = lane.submit([passage for group in groups for passage in group])
     return [future.result() for future in futures]
 
 

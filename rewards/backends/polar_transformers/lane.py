@@ -100,20 +100,17 @@ class Lane:
         self._thread = threading.Thread(target=self._run, name="polar", daemon=True)
         self._thread.start()
 
-    def submit(self, passage: Passage, deadline: float | None = None) -> Future[Answer]:
-        """Queue a passage; the future always ends in an answer, unless it is cancelled first."""
-        future: Future[Answer] = Future()
+    def submit(
+        self, passages: Sequence[Passage], deadline: float | None = None
+    ) -> list[Future[Answer]]:
+        """Queue passages, all at once so that they can go together.
+
+        Each future ends in an answer, unless it is cancelled first.
+        """
         with self._changed:
-            if self._closed:
-                future.set_result(ModelFailed(CLOSED))
-                return future
-            job = self._jobs.get(passage)
-            if job is None:
-                job = self._jobs[passage] = _Job(passage, self._options.clock())
-                self._waiting.setdefault(passage.family, deque()).append(job)
-                self._changed.notify()
-            job.add(_Waiter(future, math.inf if deadline is None else deadline))
-        return future
+            futures = [self._queue(p, math.inf if deadline is None else deadline) for p in passages]
+            self._changed.notify()
+        return futures
 
     def health(self) -> Health:
         """Not ready when closed, when the last batch failed, or when one does not end."""
@@ -146,6 +143,18 @@ class Lane:
             self._closed = True
             self._changed.notify()
         self._thread.join()
+
+    def _queue(self, passage: Passage, deadline: float) -> Future[Answer]:
+        future: Future[Answer] = Future()
+        if self._closed:
+            future.set_result(ModelFailed(CLOSED))
+            return future
+        job = self._jobs.get(passage)
+        if job is None:
+            job = self._jobs[passage] = _Job(passage, self._options.clock())
+            self._waiting.setdefault(passage.family, deque()).append(job)
+        job.add(_Waiter(future, deadline))
+        return future
 
     def _run(self) -> None:
         while True:

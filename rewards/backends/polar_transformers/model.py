@@ -131,7 +131,7 @@ async def _gather(lane: Lane, passages: Sequence[Passage], deadline: float | Non
     """Wait for all answers, until the deadline; whatever is left over then is cancelled."""
     if not passages:
         return []
-    waiting = [asyncio.wrap_future(lane.submit(passage, deadline)) for passage in passages]
+    waiting = [asyncio.wrap_future(future) for future in lane.submit(passages, deadline)]
     left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
     try:
         done, _ = await asyncio.wait(waiting, timeout=left_s)

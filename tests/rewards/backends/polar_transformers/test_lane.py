@@ -67,7 +67,7 @@ def hold(lane, scales):
     """Keep the device busy until the gate opens; what comes now has to wait."""
     scales.gate.clear()
     scales.begun.clear()
-    future = lane.submit(Passage((99, 99), 1))
+    future = lane.submit([Passage((99, 99), 1)])[0]
     assert scales.begun.wait(PATIENCE_S)
     return future
 
@@ -82,10 +82,17 @@ def lasts(batch):
     return [passage.tokens[-1] for passage in batch]
 
 
+def test_what_is_sent_together_stays_together(lane, scales):
+    """An idle device does not start with the first rollout of a group and leave the rest."""
+    futures = lane.submit(family(1, 11, 12, 13, 14, 15, 16))
+    wait(futures, PATIENCE_S)
+    assert list(map(lasts, scales.batches)) == [[11, 12, 13, 14, 15, 16]]
+
+
 def test_what_waits_goes_together_up_to_the_budget(lane, scales):
     """Two families of 4 + 1 + 1 tokens do not fit into ten; the second goes next."""
     held = hold(lane, scales)
-    futures = [lane.submit(p) for p in [*family(1, 11, 12, 13), *family(2, 21, 22, 23)]]
+    futures = lane.submit([*family(1, 11, 12, 13), *family(2, 21, 22, 23)])
     scales.gate.set()
     assert [future.result(PATIENCE_S) for future in [held, *futures]] == [
         99, 11, 12, 13, 21, 22, 23,
@@ -97,7 +104,7 @@ def test_rollouts_of_one_prompt_go_together_whoever_sent_them(lane, scales):
     """A family's late comers are computed with those that came first."""
     hold(lane, scales)
     (a, b), (c,) = family(1, 11, 12), family(2, 21)
-    futures = [lane.submit(passage) for passage in (a, c, b)]
+    futures = [*lane.submit([a]), *lane.submit([c]), *lane.submit([b])]
     scales.gate.set()
     wait(futures, PATIENCE_S)
     assert list(map(lasts, scales.batches[1:])) == [[11, 12, 21]]
@@ -106,7 +113,7 @@ def test_rollouts_of_one_prompt_go_together_whoever_sent_them(lane, scales):
 def test_a_passage_too_large_for_the_budget_goes_alone(lane, scales):
     """Nothing starves."""
     hold(lane, scales)
-    futures = [lane.submit(p) for p in (*family(1, 11, size=40), *family(2, 21))]
+    futures = lane.submit([*family(1, 11, size=40), *family(2, 21)])
     scales.gate.set()
     assert [future.result(PATIENCE_S) for future in futures] == [11, 21]
     assert list(map(lasts, scales.batches[1:])) == [[11], [21]]
@@ -116,15 +123,15 @@ def test_equal_passages_are_computed_once(lane, scales):
     """Two callers with the same passage, one of them while it is being computed, share it."""
     passage = family(1, 11)[0]
     hold(lane, scales)
-    waiting = [lane.submit(passage), lane.submit(passage)]
+    waiting = [lane.submit([passage])[0], lane.submit([passage])[0]]
     scales.begun.clear()
     scales.gate.set()
     assert [future.result(PATIENCE_S) for future in waiting] == [11, 11]
     scales.gate.clear()
-    running = lane.submit(passage)
+    running = lane.submit([passage])[0]
     while len(scales.batches) < 3:
         time.sleep(0.001)
-    late = lane.submit(passage)
+    late = lane.submit([passage])[0]
     scales.gate.set()
     assert [running.result(PATIENCE_S), late.result(PATIENCE_S)] == [11, 11]
     assert list(map(lasts, scales.batches[1:])) == [[11], [11]]
@@ -134,7 +141,7 @@ def test_what_was_cancelled_is_never_computed(lane, scales):
     """A caller that goes away costs nothing, one of two that goes away harms nobody."""
     hold(lane, scales)
     one, other = family(1, 11, 12)
-    gone, shared, kept = lane.submit(one), lane.submit(other), lane.submit(other)
+    gone, shared, kept = lane.submit([one])[0], lane.submit([other])[0], lane.submit([other])[0]
     assert gone.cancel()
     assert shared.cancel()
     scales.gate.set()
@@ -147,8 +154,8 @@ def test_what_is_late_is_answered_and_never_computed(lane, scales):
     """The deadline is looked at before the device is used, for each caller on his own."""
     hold(lane, scales)
     one, other = family(1, 11, 12)
-    late = lane.submit(one, time.monotonic() - 1)
-    impatient, patient = lane.submit(other, time.monotonic() - 1), lane.submit(other)
+    late = lane.submit([one], time.monotonic() - 1)[0]
+    impatient, patient = lane.submit([other], time.monotonic() - 1)[0], lane.submit([other])[0]
     scales.gate.set()
     assert isinstance(late.result(PATIENCE_S), OutOfTime)
     assert isinstance(impatient.result(PATIENCE_S), OutOfTime)
@@ -161,7 +168,7 @@ def test_a_batch_that_exhausts_the_memory_is_halved(lane, scales):
     scales.capacity = 9
     hold(lane, scales)
     passages = [*family(1, 11, 12, 13, 14), *family(2, 21, size=10)]
-    futures = [lane.submit(passage) for passage in passages]
+    futures = lane.submit(passages)
     scales.gate.set()
     *scored, failed = [future.result(PATIENCE_S) for future in futures]
     assert scored == [11, 12, 13, 14]
@@ -175,18 +182,18 @@ def test_a_batch_that_exhausts_the_memory_is_halved(lane, scales):
 def test_a_failing_batch_fails_its_items_and_nothing_else(lane, scales):
     """The thread outlives any failure, says so, and scores again once it can."""
     scales.trouble = ValueError("device-side assert")
-    first = lane.submit(family(1, 11)[0]).result(PATIENCE_S)
+    first = lane.submit(family(1, 11))[0].result(PATIENCE_S)
     assert isinstance(first, ModelFailed)
     assert lane.health().reason == "the last batch failed: ValueError: device-side assert"
     scales.trouble = None
-    assert lane.submit(family(1, 11)[0]).result(PATIENCE_S) == 11
+    assert lane.submit(family(1, 11))[0].result(PATIENCE_S) == 11
     assert lane.health().ready
 
 
 def test_an_idle_lane_in_trouble_tries_by_itself(lane, scales):
     """Nobody needs to send an item for the lane to find out that it works again."""
     scales.trouble = ValueError("gone")
-    lane.submit(family(1, 11)[0]).result(PATIENCE_S)
+    lane.submit(family(1, 11))[0].result(PATIENCE_S)
     scales.trouble = None
     give_up = time.monotonic() + PATIENCE_S
     while not lane.health().ready and time.monotonic() < give_up:
@@ -198,7 +205,7 @@ def test_an_idle_lane_in_trouble_tries_by_itself(lane, scales):
 @pytest.mark.parametrize("score", [float("nan"), float("inf")])
 def test_what_is_no_number_is_no_score(lane, score):
     """A score that is not finite is a failure of the model, not a reward."""
-    answer = lane.submit(Passage((1, score), 1)).result(PATIENCE_S)
+    answer = lane.submit([Passage((1, score), 1)])[0].result(PATIENCE_S)
     assert isinstance(answer, ModelFailed)
     assert str(score) in str(answer)
 
@@ -218,12 +225,12 @@ def test_a_batch_that_does_not_end_is_noticed(scales):
 def test_closing_finishes_the_batch_and_answers_the_rest(lane, scales):
     """Nobody is left waiting, before or after."""
     held = hold(lane, scales)
-    waiting = lane.submit(family(1, 11)[0])
+    waiting = lane.submit(family(1, 11))[0]
     closing = threading.Thread(target=lane.close)
     closing.start()
     while not lane._closed:
         time.sleep(0.001)
-    refused = lane.submit(family(1, 12)[0])
+    refused = lane.submit(family(1, 12))[0]
     scales.gate.set()
     closing.join(PATIENCE_S)
     assert held.result(PATIENCE_S) == 99
@@ -235,7 +242,7 @@ def test_closing_finishes_the_batch_and_answers_the_rest(lane, scales):
 def test_what_was_saved_is_counted(lane, scales):
     """Totals tell tokens asked for from tokens computed, and what waits right now."""
     hold(lane, scales)
-    futures = [lane.submit(passage) for passage in family(1, 11, 12)]
+    futures = lane.submit(family(1, 11, 12))
     assert lane.usage()["waiting_items"] == 2
     assert lane.usage()["waiting_tokens"] == 8
     scales.gate.set()
