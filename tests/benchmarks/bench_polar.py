@@ -100,7 +100,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="auto", help="fp32, bf16, fp16 or auto")
     parser.add_argument("--size", default="tiny", choices=list(SIZES))
-    parser.add_argument("--groups", type=int, default=4)
+    parser.add_argument("--groups", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch-tokens", type=int, default=16_384)
     return parser.parse_args()

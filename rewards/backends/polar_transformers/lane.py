@@ -6,14 +6,13 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
+from rewards.backends.polar_transformers.jobs import Answer, Job, Waiter
 from rewards.backends.polar_transformers.packing import Passage
-from rewards.errors import ModelFailed, OutOfTime, ScorerUnavailable
+from rewards.errors import ModelFailed
 from rewards.ports import Health
-
-Answer = float | ScorerUnavailable
 
 PROBE_EVERY_S = 1.0
 CLOSED = "the model was shut down"
@@ -41,42 +40,6 @@ class LaneOptions:
     clock: Callable[[], float] = time.monotonic
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiter:
-    future: Future[Answer]
-    deadline: float
-
-
-@dataclass(slots=True)
-class _Job:
-    passage: Passage
-    since: float
-    waiters: list[_Waiter] = field(default_factory=list)
-    running: bool = False
-
-    def add(self, waiter: _Waiter) -> None:
-        """Let one more caller wait for the same answer."""
-        if not self.running or waiter.future.set_running_or_notify_cancel():
-            self.waiters.append(waiter)
-
-    def claim(self, now: float) -> bool:
-        """Take the job for a batch, unless nobody waits for it any more.
-
-        From here on its futures cannot be cancelled; those past their deadline are answered.
-        """
-        claimed = [w for w in self.waiters if w.future.set_running_or_notify_cancel()]
-        self.waiters = [w for w in claimed if w.deadline > now]
-        for waiter in claimed:
-            if waiter.deadline <= now:
-                waiter.future.set_result(OutOfTime("the deadline came before the device was free"))
-        self.running = bool(self.waiters)
-        return self.running
-
-    def answer(self, answer: Answer) -> None:
-        for waiter in self.waiters:
-            waiter.future.set_result(answer)
-
-
 class Lane:
     """Gathers passages from all callers into batches by their tokens, the oldest first.
 
@@ -91,8 +54,8 @@ class Lane:
         self._options = options
         self._batch_tokens = options.batch_tokens
         self._changed = threading.Condition()
-        self._jobs: dict[Passage, _Job] = {}
-        self._waiting: dict[Hashable, deque[_Job]] = {}
+        self._jobs: dict[Passage, Job] = {}
+        self._waiting: dict[Hashable, deque[Job]] = {}
         self._totals: dict[str, float] = defaultdict(float)
         self._busy_since: float | None = None
         self._trouble: str | None = None
@@ -151,9 +114,9 @@ class Lane:
             return future
         job = self._jobs.get(passage)
         if job is None:
-            job = self._jobs[passage] = _Job(passage, self._options.clock())
+            job = self._jobs[passage] = Job(passage, self._options.clock())
             self._waiting.setdefault(passage.family, deque()).append(job)
-        job.add(_Waiter(future, deadline))
+        job.add(Waiter(future, deadline))
         return future
 
     def _run(self) -> None:
@@ -172,9 +135,9 @@ class Lane:
             self._busy_since = None
         self._abandon()
 
-    def _take(self) -> list[_Job]:
+    def _take(self) -> list[Job]:
         now = self._options.clock()
-        batch: list[_Job] = []
+        batch: list[Job] = []
         room = self._batch_tokens
         for family in list(self._waiting):
             jobs, company = self._waiting[family], False
@@ -199,7 +162,7 @@ class Lane:
         shared = passage.known if company and self._options.share_prefixes else 0
         return len(passage.tokens) - shared
 
-    def _serve(self, batch: Sequence[_Job]) -> None:
+    def _serve(self, batch: Sequence[Job]) -> None:
         started = self._options.clock()
         answers = self._compute([job.passage for job in batch])
         with self._changed:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rewards.backends.polar_transformers.checkpoint import Checkpoint, Shape
-from rewards.backends.polar_transformers.lane import CLOSED, Answer, Lane, LaneOptions
+from rewards.backends.polar_transformers.jobs import Answer
+from rewards.backends.polar_transformers.lane import CLOSED, Lane, LaneOptions
 from rewards.backends.polar_transformers.llama import RewardLlama
 from rewards.backends.polar_transformers.packing import Passage
 from rewards.backends.polar_transformers.tokeniser import PolarTokeniser
