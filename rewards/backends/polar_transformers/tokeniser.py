@@ -14,11 +14,11 @@ from rewards.backends.polar_transformers.packing import Passage
 from rewards.errors import BadModel
 from rewards.text.polar_prompt import (
     FAMILIES_OF_MARKS,
+    LARGEST_INPUT,
     REWARD_TOKEN,
     SEPARATOR,
     Limits,
     Marks,
-    PolarPrompt,
     cut,
     well_formed,
 )
@@ -124,7 +124,7 @@ class PolarTokeniser:
     limits: Limits
 
     @classmethod
-    def read(cls, folder: Path, *, positions: int | None = None) -> "PolarTokeniser":
+    def read(cls, folder: Path, *, positions: int = LARGEST_INPUT) -> "PolarTokeniser":
         """Open and check the folder's tokenizer; raise `BadModel` saying what is amiss.
 
         `positions` is how many the model has; by default as many as POLAR's own.
@@ -135,8 +135,7 @@ class PolarTokeniser:
             raise BadModel(
                 f"{folder}: expected two tokens {SEPARATOR} and {REWARD_TOKEN}, got ids {ids}"
             )
-        leading = len(vocabulary.leading)
-        limits = Limits.of(positions, leading) if positions else Limits.of(leading=leading)
+        limits = Limits.of(positions, len(vocabulary.leading))
         tokeniser = cls(vocabulary, ids[0], ids[1], Marks(vocabulary.specials), limits)
         tokeniser._check()
         return tokeniser
@@ -154,7 +153,7 @@ class PolarTokeniser:
 
     def read_parts(self, prompt: str, reference: str, output: str) -> Passage:
         """Cut what is too long and lay out the whole input, from the first mark to the last."""
-        halves: PolarPrompt = cut(prompt, reference, output, self)
+        halves = cut(prompt, reference, output, self)
         known = (*self.vocabulary.leading, *self.encode(halves.known), self.separator)
         return Passage((*known, *self.encode(halves.judged), self.reward_token), len(known))
 
