@@ -19,7 +19,7 @@ def test_help_tells_of_every_target():
 def test_a_target_is_never_mistaken_for_a_file(tmp_path):
     """A file named as a target is does not stop make from running it."""
     (tmp_path / "help").touch()
-    command = ["make", "--file", ROOT / "Makefile", "help"]
+    command = ["make", "--no-print-directory", "--file", ROOT / "Makefile", "help"]
     shown = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     assert [line.split()[0] for line in shown.splitlines()] == TARGETS
 

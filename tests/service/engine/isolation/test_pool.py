@@ -36,6 +36,7 @@ async def running(limits=LIMITS):
     """A started pool and the list of reasons why its workers were killed."""
     kills = []
     pool = IsolatedPool(limits, kills.append)
+    pool.others = set(children(os.getpid()))
     await pool.start()
     try:
         yield pool, kills
@@ -58,6 +59,11 @@ def children(pid):
     """The processes that `pid` has started, and theirs."""
     mine = [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return mine + [grandchild for child in mine for grandchild in children(child)]
+
+
+def processes(pool):
+    """What a pool has started: its template, then its workers."""
+    return [pid for pid in children(os.getpid()) if pid not in pool.others]
 
 
 def test_poison_costs_its_own_item_only(tmp_path, monkeypatch):
@@ -109,10 +115,10 @@ def test_a_killed_worker_is_replaced_and_its_case_judged_again():
         async with running(IsolationLimits(workers=1, cpu_s=2.0, patience=30)) as (pool, kills):
             slow = asyncio.create_task(pool.judge([Case("math", None, TOWER, "42")], Spec()))
             await asyncio.sleep(0.5)
-            _, worker = children(os.getpid())
+            _, worker = processes(pool)
             os.kill(worker, signal.SIGKILL)
             await asyncio.sleep(0.5)
-            _, successor = children(os.getpid())
+            _, successor = processes(pool)
             outcome = await pool.judge([GOOD], Spec(), deadline=time.monotonic() + 60)
             await slow
             return worker, successor, outcome, kills
@@ -128,7 +134,7 @@ def test_a_killed_template_is_restarted():
 
     async def run():
         async with running() as (pool, _):
-            template = children(os.getpid())[0]
+            template = processes(pool)[0]
             os.kill(template, signal.SIGKILL)
             await asyncio.sleep(0.2)
             return await pool.judge([GOOD] * 8, Spec())
@@ -177,7 +183,7 @@ def test_nothing_is_left_running():
     async def run():
         async with running() as (pool, _):
             await pool.judge([GOOD], Spec())
-            return children(os.getpid())
+            return processes(pool)
 
     pids = asyncio.run(run())
     assert len(pids) >= 2
