@@ -38,8 +38,9 @@ tools:  ## Fetch Prometheus for its tests into .tools, without root (Debian)
 	mkdir -p .tools
 	cd .tools && apt-get download prometheus && dpkg -x prometheus_*.deb . && rm prometheus_*.deb
 
-bench: venv  ## How fast rewards are, against the straightforward way: build/bench/rewards.json
+bench: venv  ## How fast rewards and advantages are: build/bench/rewards.json, advantage.json
 	$(PY) -m tests.benchmarks.rewards
+	$(PY) -m tests.benchmarks.bench_advantage
 
 bench-polar: venv  ## Measure POLAR: the plain loop and ours, side by side
 	$(PY) -m tests.benchmarks.bench_polar

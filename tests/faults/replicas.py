@@ -17,10 +17,13 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Replica:
-    """One `reward-service serve` on a port of its own; `settings` are those of the service."""
+    """One `reward-service serve` on a port of its own; `settings` are those of the service.
+
+    A setting of None is left at its default.
+    """
 
     folder: Path
-    settings: dict[str, str]
+    settings: dict[str, str | None]
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False))
@@ -39,7 +42,9 @@ class Replica:
         """Start the process; `wait` says when it serves."""
         settings = {"workers": "1", "drain_delay_s": "0", "update_log": str(self.update_log)}
         variables = {
-            f"REWARDS_{name.upper()}": value for name, value in (settings | self.settings).items()
+            f"REWARDS_{name.upper()}": value
+            for name, value in (settings | self.settings).items()
+            if value is not None
         }
         with (self.folder / f"replica-{self.port}.log").open("ab") as log:
             self.process = subprocess.Popen(
