@@ -4,6 +4,7 @@ OneThinker (arXiv 2512.03043v2), equations 9 and 10. The moments are moved first
 step, and the rewards are then divided by the sigma that comes out.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from rewards.advantages.rollouts import EmaState, Group, Normalised, Outcome, divide
@@ -26,11 +27,11 @@ def estimate_ema_grpo(groups: Sequence[Group], state: EmaState, spec: Spec) -> O
 
 def batches_by_task(groups: Sequence[Group]) -> dict[str, BatchMoments]:
     """Return the moments of each task over every group that can be compared."""
-    rewards: dict[str, list[float]] = {}
+    rewards: defaultdict[str, list[float]] = defaultdict(list)
     for group in groups:
         if group.comparable:
             for task, reward in zip(group.tasks, group.rewards, strict=True):
-                rewards.setdefault(task, []).append(reward)
+                rewards[task].append(reward)
     return {task: _batch_moments(values) for task, values in rewards.items()}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rewards.advantages.rollouts import Group, Nullable, Rollouts, is_usable
+from rewards.advantages.rollouts import Group, Nullable, Rollouts, first_unusable
 from rewards.errors import BadRollouts
 from rewards.maths.groups import exact_mean
 
@@ -22,15 +22,19 @@ class AccuracyFilter:
         """Return the accuracy of each rollout; raise `BadRollouts` where a scored one has none."""
         if rollouts.accuracy is None:
             raise BadRollouts("the filter reads one for each scored rollout, got none", "accuracy")
-        pairs = zip(rollouts.rewards, rollouts.accuracy, strict=True)
-        for position, (reward, accuracy) in enumerate(pairs):
-            if reward is not None and (accuracy is None or not is_usable(accuracy)):
-                raise BadRollouts(
-                    f"expected a number, since rewards[{position}] is one and the filter reads it;"
-                    f" got {accuracy!r}",
-                    "accuracy",
-                    position,
-                )
+        pairs = list(zip(rollouts.rewards, rollouts.accuracy, strict=True))
+        read = [None if reward is None else accuracy for reward, accuracy in pairs]
+        at = first_unusable(read)
+        if at is None:
+            missing = (i for i, pair in enumerate(pairs) if pair[0] is not None and pair[1] is None)
+            at = next(missing, None)
+        if at is not None:
+            raise BadRollouts(
+                f"expected a number, since rewards[{at}] is one and the filter reads it;"
+                f" got {rollouts.accuracy[at]!r}",
+                "accuracy",
+                at,
+            )
         return rollouts.accuracy
 
     def dropped(self, rollouts: Rollouts, groups: Mapping[str, Group]) -> set[str]:

@@ -16,13 +16,17 @@ EmaState = Mapping[str, Moments]
 Nullable = Sequence[float | None]
 
 
-def is_usable(number: float) -> bool:
-    """Whether sums of squares of such numbers stay finite.
+def first_unusable(numbers: Nullable) -> int | None:
+    """Return where the first number stands whose square, summed up, might not be finite.
 
-    >>> is_usable(1e150), is_usable(1e308), is_usable(float("nan"))
-    (True, False, False)
+    >>> first_unusable([1e150, None, float("nan"), 1e308])
+    2
     """
-    return -LARGEST_REWARD <= number <= LARGEST_REWARD
+    for position, number in enumerate(numbers):
+        # Written so that NaN, which compares false, is found too.
+        if number is not None and not -LARGEST_REWARD <= number <= LARGEST_REWARD:
+            return position
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +50,14 @@ class Rollouts:
                     f"expected as many as rewards ({len(self.rewards)}), got {len(column)}",
                     name,
                 )
-        for position, reward in enumerate(self.rewards):
-            if reward is not None and not is_usable(reward):
-                raise BadRollouts(
-                    f"expected a number between -{LARGEST_REWARD:g} and {LARGEST_REWARD:g}, or null"
-                    f" for an unscored rollout; got {reward!r}",
-                    "rewards",
-                    position,
-                )
+        position = first_unusable(self.rewards)
+        if position is not None:
+            raise BadRollouts(
+                f"expected a number between -{LARGEST_REWARD:g} and {LARGEST_REWARD:g}, or null"
+                f" for an unscored rollout; got {self.rewards[position]!r}",
+                "rewards",
+                position,
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Means and deviations of a handful of rewards, the same to the last bit in any order."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from operator import mul
 
@@ -11,10 +12,10 @@ def positions_by_label(labels: Iterable[str]) -> dict[str, list[int]]:
     >>> positions_by_label(["p1", "p2", "p1"])
     {'p1': [0, 2], 'p2': [1]}
     """
-    found: dict[str, list[int]] = {}
+    found: defaultdict[str, list[int]] = defaultdict(list)
     for position, label in enumerate(labels):
-        found.setdefault(label, []).append(position)
-    return found
+        found[label].append(position)
+    return dict(found)
 
 
 def exact_mean(values: Sequence[float]) -> float:
