@@ -9,6 +9,7 @@ import pytest
 from service.engine.log_check import verify_log
 from tests.faults.load import Load, body_of, prove
 from tests.faults.proxy import Proxy
+from tests.faults.replicas import Replica
 from trainer_client.client import RewardClient
 from trainer_client.config import ClientConfig
 
@@ -84,3 +85,20 @@ def test_lost_answers_and_a_client_that_retries_apply_every_step_once(replicas):
     assert replayed > 0
     run = replicas[1].send("GET", "/runs/dropped").json()
     assert (run["state_version"], run["step"]) == (steps, steps - 1)
+
+
+def test_a_killed_service_goes_on_from_its_file(tmp_path):
+    """On SQLite: what was acknowledged before the kill is there, and the next step follows."""
+    replica = Replica(tmp_path, {"store": f"sqlite:{tmp_path / 'runs.db'}"}).start().wait()
+    try:
+        with Load([replica.url], "embedded", patient=1, careless=1) as load:
+            load.wait_for_more(20)
+            replica.kill()
+            replica.start().wait()
+            load.wait_for_more(20)
+        for caller in load.callers:
+            prove(replica, caller)
+        assert replica.stop() == 0
+        assert verify_log(replica.update_log).faults == ()
+    finally:
+        replica.kill()

@@ -1,10 +1,15 @@
 """`POST /advantage` over a real socket."""
 
+import json
 import math
+from pathlib import Path
 
 import orjson
 import pytest
 
+RECORDED = json.loads(
+    (Path(__file__).parents[2] / "golden" / "advantages.json").read_text(encoding="utf-8")
+)
 BODY = {
     "run": "job-42",
     "step": 1200,
@@ -164,3 +169,28 @@ def test_whatever_is_accepted_is_answered_with_finite_numbers(service):
     content = service.post("/advantage", body).json()
     numbers = content["advantages"] + content["scaled_rewards"]
     assert all(map(math.isfinite, numbers))
+
+
+@pytest.mark.parametrize(
+    ("spec", "tag", "tolerance"),
+    [("onethinker-released", "released", 2e-4), ("onethinker-paper", "paper", 1e-9)],
+)
+def test_the_recorded_steps_come_over_the_wire(service, spec, tag, tolerance):
+    """One run through all recorded steps: the advantages of the released code and of the paper."""
+    for step in RECORDED:
+        tasks = [
+            f"{problem}/{data}" if problem == "segmentation" else problem
+            for problem, data in zip(step["problem_type"], step["data_type"], strict=True)
+        ]
+        body = {
+            "run": "recorded",
+            "step": step["step"],
+            "spec": spec,
+            "rewards": step["reward"],
+            "groups": step["group"],
+            "tasks": tasks,
+        }
+        answer = service.post("/advantage", body).json()
+        assert answer["advantages"] == pytest.approx(step[tag]["advantage"], abs=tolerance)
+        deviations = {task: of["std"] for task, of in answer["tasks"].items()}
+        assert deviations == pytest.approx(step["released"]["std"], abs=1e-5)

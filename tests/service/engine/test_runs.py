@@ -138,9 +138,10 @@ async def test_a_run_is_replaced_only_on_purpose(engine, runs):
     await take(engine, [1])
 
 
-async def test_an_imported_run_cannot_be_rewound_before_its_import(engine, runs):
+@pytest.mark.parametrize("steps", [[1], [0, 1]], ids=["first-step", "second-step"])
+async def test_an_imported_run_cannot_be_rewound_before_its_import(engine, runs, steps):
     """What was before is not known here."""
-    await take(engine, [0, 1])
+    await take(engine, steps)
     await runs.bring_in("copy", await runs.find("job"))
     with pytest.raises(HistoryTrimmed):
         await runs.rewind("copy", 0)

@@ -11,6 +11,7 @@ from service.state.offers import Offer
 from service.state.records import Head, Mark, Record, StoredAnswer, Write
 from service.state.redis.client import REASONS, reason_of
 from service.state.redis.store import RedisStore
+from tests.faults.proxy import Proxy
 from tests.redis_server import DURABLE, RedisServer, free_port
 
 pytestmark = pytest.mark.anyio
@@ -140,6 +141,29 @@ async def test_a_replica_is_not_written_to(server, store, tmp_path):
         server.ask("REPLICAOF", "127.0.0.1", str(other.port))
         assert await fails(store.write("job", write_of(2))) in {"read_only", "fail_over"}
         server.ask("REPLICAOF", "NO", "ONE")
+    finally:
+        other.kill()
+
+
+async def test_a_fail_over_is_followed(server, tmp_path):
+    """Behind one address the replica takes over: what it had is there, and the store goes on."""
+    (tmp_path / "other").mkdir()
+    other = RedisServer(tmp_path / "other").start()
+    try:
+        with Proxy(server.port) as address:
+            store = await RedisStore.open(f"redis://127.0.0.1:{address.port}/0", timeout_s=0.5)
+            assert await store.write("job", write_of(1))
+            other.ask("REPLICAOF", "127.0.0.1", str(server.port))
+            other.wait_for("master_link_status:up", "INFO", "replication")
+            assert await store.write("job", write_of(2))
+            server.ask("WAIT", "1", "1000")
+            server.kill()
+            assert await fails(store.read("job", 2, 0)) == "connection"
+            other.ask("REPLICAOF", "NO", "ONE")
+            address.target = other.port
+            assert (await store.read("job", 2, 0)).answer.body == b"answer 2"
+            assert await store.write("job", write_of(3))
+            await store.close()
     finally:
         other.kill()
 
