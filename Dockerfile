@@ -28,6 +28,7 @@ ENV PATH=/venv/bin:$PATH \
     HF_HUB_OFFLINE=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     REWARDS_HOST=0.0.0.0 \
+    REWARDS_MEDIA_DIR=/data/media \
     REWARDS_STORE=sqlite:/data/rewards.db
 VOLUME ["/data", "/models"]
 EXPOSE 8080

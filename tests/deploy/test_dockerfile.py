@@ -55,9 +55,10 @@ def test_a_target_starts_the_service_and_asks_whether_it_lives(target):
 @pytest.mark.parametrize("target", TARGETS)
 def test_state_is_kept_in_a_volume(target):
     """A replaced container finds its runs again, and the root file system may be read-only."""
-    path = Settings.read(FILE.environment(target)).store.removeprefix("sqlite:")
+    settings = Settings.read(FILE.environment(target))
     volumes = FILE.command(target, "VOLUME")
-    assert str(Path(path).parent) in volumes
+    assert str(Path(settings.store.removeprefix("sqlite:")).parent) in volumes
+    assert str(settings.media_dir.parent) in volumes
     assert f"--owner=rewards --group=rewards {' '.join(volumes)}" in " ".join(
         rest for word, rest in FILE.instructions(target) if word == "RUN"
     )

@@ -175,6 +175,17 @@ def test_redis_forgets_nothing(overlay):
 
 
 @overlays
+def test_what_is_written_has_a_place(overlay):
+    """Uploaded media fit into the volume that they are written to."""
+    pod, container = service_pod(overlay)
+    chosen = settings(overlay)
+    mounts = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
+    volumes = {one["name"]: one for one in pod["volumes"]}
+    room = volumes[mounts[str(chosen.media_dir.parent)]]["emptyDir"]["sizeLimit"]
+    assert size(room) > chosen.media_bytes
+
+
+@overlays
 def test_a_metric_that_scales_exists(overlay):
     """The autoscaler asks for a metric that the service has."""
     metrics = built(overlay)["HorizontalPodAutoscaler", "reward-service"]["spec"]["metrics"]
