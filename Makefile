@@ -34,6 +34,9 @@ lint: venv  ## Format, lint, types, import contracts
 test: lint  ## Everything that CI runs
 	$(PY) -m pytest
 
+conformance: venv  ## Try the adapters in verl, ms-swift and NeMo-Gym, each in an environment of its own
+	$(PY) -m tests.conformance
+
 tools:  ## Fetch Prometheus for its tests into .tools, without root (Debian)
 	mkdir -p .tools
 	cd .tools && apt-get download prometheus && dpkg -x prometheus_*.deb . && rm prometheus_*.deb

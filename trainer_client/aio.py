@@ -19,13 +19,14 @@ from trainer_client.protocol import (
     INFO_CALL,
     READY_PATH,
     advantage_call,
+    close_call,
     rewind_call,
     run_call,
     score,
 )
 from trainer_client.steps import Call, Lost, Reply, Send, Steps, Together, Wait
 from trainer_client.wire.advantages import AdvantageRequest, AdvantageResponse, Filter, Shard
-from trainer_client.wire.items import Item
+from trainer_client.wire.items import Item, Terms
 from trainer_client.wire.rewards import RewardResponse
 from trainer_client.wire.service import Info
 
@@ -72,15 +73,17 @@ class AsyncRewardClient:
         *,
         spec: str | None = None,
         run: str | None = None,
+        step: int | None = None,
+        scale: str | None = None,
         deadline_ms: int | None = None,
     ) -> RewardResponse:
         """Score a batch of any size; as `RewardClient.reward`."""
+        terms = Terms(spec=spec, run=run, step=step, scale=scale, deadline_ms=deadline_ms)
+        entries = prepare(items, terms)
         patience = Patience.start(self.config, deadline_ms)
         if self._info is None:
             self._info = await self._run(exchange(INFO_CALL, patience))
-        steps = score(
-            prepare(items), self._info, patience, spec=spec, run=run, deadline_ms=deadline_ms
-        )
+        steps = score(entries, self._info, patience, terms)
         return await self._run(steps)
 
     async def advantage(  # noqa: PLR0913 - the fields of the wire contract, by name
@@ -115,6 +118,10 @@ class AsyncRewardClient:
     async def rewind(self, run: str, step: int) -> Any:
         """Put the run's state back to where it stood after `step`."""
         return await self.call(rewind_call(run, step))
+
+    async def close_step(self, run: str, step: int) -> Any:
+        """Fold the rewards that `reward` scaled at `step`; a later step does so by itself."""
+        return await self.call(close_call(run, step))
 
     async def run(self, run: str) -> Any:
         """Return what the service knows of a run."""

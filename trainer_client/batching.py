@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer_client.errors import BadAnswer, BadCall
-from trainer_client.wire.items import Item, Media
+from trainer_client.wire.items import Item, Terms
+from trainer_client.wire.media import Media
 from trainer_client.wire.rewards import ItemResult, RewardResponse, SpecTag
 from trainer_client.wire.service import Info
 
@@ -35,8 +36,8 @@ class Chunk:
     @property
     def media(self) -> Mapping[str, Media]:
         """The content that the entries name, by hash."""
-        named = (entry.item.media or {} for entry in self.entries)
-        return {media.sha256: media for roles in named for media in roles.values()}
+        named = (media for entry in self.entries for media in (entry.item.media or {}).values())
+        return dict(file for media in named for file in media.files())
 
     def read(self, body: bytes) -> RewardResponse:
         """Read the answer to this chunk; raise `BadAnswer` unless it is about these very items."""
@@ -51,15 +52,13 @@ class Chunk:
         return response
 
 
-def prepare(items: Sequence[Item | Mapping[str, Any]]) -> list[Entry]:
-    """Write every item as JSON; raise `BadCall` for an empty batch."""
+def prepare(items: Sequence[Item | Mapping[str, Any]], terms: Terms) -> list[Entry]:
+    """Write every item as JSON; raise `BadCall` for an empty batch, or one against the terms."""
     if not items:
         raise BadCall("expected at least one item")
-    entries = []
-    for position, given in enumerate(items):
-        item = Item.of(given)
-        entries.append(Entry(position, item, item.encode(position)))
-    return entries
+    read = list(map(Item.of, items))
+    terms.check(read)
+    return [Entry(position, item, item.encode(position)) for position, item in enumerate(read)]
 
 
 def cut(entries: Iterable[Entry], info: Info) -> list[Chunk]:

@@ -4,12 +4,9 @@ import functools
 import logging
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any, Self, TypeVar, cast
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
@@ -21,21 +18,21 @@ from trainer_client.protocol import (
     INFO_CALL,
     READY_PATH,
     advantage_call,
+    close_call,
     rewind_call,
     run_call,
     score,
 )
 from trainer_client.steps import Call, Lost, Reply, Send, Steps, Together, Wait
+from trainer_client.transport import connections, transmit
 from trainer_client.wire.advantages import AdvantageRequest, AdvantageResponse, Filter, Shard
-from trainer_client.wire.items import Item
+from trainer_client.wire.items import Item, Terms
 from trainer_client.wire.rewards import RewardResponse
 from trainer_client.wire.service import Info
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-PART_BYTES = 1 << 16
-KEPT_CONNECTIONS = 64
 
 
 class RewardClient:
@@ -72,6 +69,8 @@ class RewardClient:
         *,
         spec: str | None = None,
         run: str | None = None,
+        step: int | None = None,
+        scale: str | None = None,
         deadline_ms: int | None = None,
     ) -> RewardResponse:
         """Score a batch of any size; results stand in the order of the items.
@@ -80,12 +79,12 @@ class RewardClient:
         `RewardRefused` or `RewardUnavailable`; a single item that could not be scored is no
         error but a result without a reward.
         """
+        terms = Terms(spec=spec, run=run, step=step, scale=scale, deadline_ms=deadline_ms)
+        entries = prepare(items, terms)
         patience = Patience.start(self.config, deadline_ms)
         if self._info is None:
             self._info = self._run(exchange(INFO_CALL, patience))
-        steps = score(
-            prepare(items), self._info, patience, spec=spec, run=run, deadline_ms=deadline_ms
-        )
+        steps = score(entries, self._info, patience, terms)
         return self._run(steps)
 
     def advantage(  # noqa: PLR0913 - the fields of the wire contract, by name
@@ -123,6 +122,10 @@ class RewardClient:
     def rewind(self, run: str, step: int) -> Any:
         """Put the run's state back to where it stood after `step`."""
         return self.call(rewind_call(run, step))
+
+    def close_step(self, run: str, step: int) -> Any:
+        """Fold the rewards that `reward` scaled at `step`; a later step does so by itself."""
+        return self.call(close_call(run, step))
 
     def run(self, run: str) -> Any:
         """Return what the service knows of a run."""
@@ -180,63 +183,14 @@ class RewardClient:
             return [future.result() for future in futures]
 
     def _send(self, send: Send) -> Reply | Lost:
-        ends_at = time.monotonic() + send.timeout_s
-        connect_s = min(self.config.connect_s, send.timeout_s)
-        try:
-            response = self._connections().request(
-                send.method,
-                self.config.url.rstrip("/") + send.path,
-                body=_parts(send.body),
-                headers={**self.config.request_headers(), **send.headers, **_length(send.body)},
-                timeout=urllib3.Timeout(connect=connect_s, read=send.timeout_s),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            )
-            body = _read_all(response, ends_at)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            return Lost(f"{type(error).__name__}: {error}")
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status, headers, body)
+        return transmit(self._connections(), send, self.config)
 
     def _connections(self) -> urllib3.PoolManager:
         # A forked child must not share sockets with its parent.
         if self._pool is None or self._pid != os.getpid():
-            self._pool, self._pid = _open(self.config), os.getpid()
+            self._pool, self._pid = connections(self.config), os.getpid()
         return self._pool
 
 
 shared_client = functools.cache(RewardClient)
 """The process's client for a URL, for adapters that are functions."""
-
-
-def _open(config: ClientConfig) -> urllib3.PoolManager:
-    options: dict[str, Any] = {"maxsize": KEPT_CONNECTIONS, "ca_certs": config.ca_file}
-    parts = urlsplit(config.url)
-    proxy = getproxies().get(parts.scheme) if config.trust_env else None
-    if proxy is None or proxy_bypass(parts.netloc):
-        return urllib3.PoolManager(**options)
-    return urllib3.ProxyManager(proxy, **options)
-
-
-def _length(body: bytes | None) -> dict[str, str]:
-    return {} if body is None else {"Content-Length": str(len(body))}
-
-
-def _parts(body: bytes | None) -> Iterator[bytes] | None:
-    # Sent in one piece, a large body would have to pass within the connect timeout.
-    if body is None:
-        return None
-    return (body[at : at + PART_BYTES] for at in range(0, len(body), PART_BYTES))
-
-
-def _read_all(response: urllib3.BaseHTTPResponse, ends_at: float) -> bytes:
-    # The socket's timeout is for each read; an answer that drips must end as well.
-    parts = []
-    while part := response.read1(PART_BYTES):
-        parts.append(part)
-        if time.monotonic() > ends_at:
-            response.close()
-            raise TimeoutError("the answer did not end in time")
-    response.release_conn()
-    return b"".join(parts)

@@ -21,17 +21,18 @@ class ClientConfig:
 
     `budget_s` bounds the wall time of one logical call, retries and pauses included: keep it
     below the collective timeout of your training job. `attempt_s` bounds the wait for one
-    answer, `connect_s` the wait for a connection. Pauses between attempts are drawn uniformly
-    from 0 to `first_pause_s` doubled each time, up to `longest_pause_s`. `concurrency` bounds
-    how many parts of one batch are under way at once; `rounds` how often an item is sent that
-    comes back unscored because a worker or a model was in trouble. Proxy variables are ignored
-    unless `trust_env` is set.
+    answer, `quick_s` where nothing is to be scored or waited for, `connect_s` that for a
+    connection. Pauses between attempts are drawn uniformly from 0 to `first_pause_s` doubled
+    each time, up to `longest_pause_s`. `concurrency` bounds how many parts of one batch are under
+    way at once; `rounds` how often an item is sent that comes back unscored because a worker or
+    a model was in trouble. Proxy variables are ignored unless `trust_env` is set.
     """
 
     url: str = "http://127.0.0.1:8080"
     api_key: str | None = field(default=None, repr=False)
     budget_s: float = 300.0
     attempt_s: float = 150.0
+    quick_s: float = 30.0
     connect_s: float = 5.0
     first_pause_s: float = 0.25
     longest_pause_s: float = 15.0
@@ -48,7 +49,14 @@ class ClientConfig:
         for name in ("concurrency", "rounds"):
             if getattr(self, name) < 1:
                 raise BadCall(f"{name}: expected at least 1; got {getattr(self, name)!r}")
-        for name in ("budget_s", "attempt_s", "connect_s", "first_pause_s", "longest_pause_s"):
+        for name in (
+            "budget_s",
+            "attempt_s",
+            "quick_s",
+            "connect_s",
+            "first_pause_s",
+            "longest_pause_s",
+        ):
             if not 0 < getattr(self, name) < float("inf"):
                 raise BadCall(f"{name}: expected seconds above 0; got {getattr(self, name)!r}")
 

@@ -10,7 +10,7 @@ from trainer_client.config import ClientConfig
 from trainer_client.errors import BadAnswer, BadCall, RewardUnavailable
 from trainer_client.judgement import Again, Done, Failed, judge
 from trainer_client.steps import Call, Steps, Wait
-from trainer_client.wire.items import Media
+from trainer_client.wire.media import Media
 
 T = TypeVar("T")
 
@@ -50,11 +50,13 @@ class Patience:
 def exchange(call: Call[T], patience: Patience) -> Steps[T]:
     """Send the call until it is answered, refused, or the patience ends."""
     attempts = bad_answers = 0
+    config = patience.config
+    attempt_s = config.quick_s if call.quick else config.attempt_s
     uploaded: set[str] = set()
     last = Again("the time was up before the first attempt")
     while (left_s := patience.left_s()) > 0 and bad_answers < BAD_ANSWERS:
         attempts += 1
-        reply = yield call.send(left_s, min(left_s, patience.config.attempt_s))
+        reply = yield call.send(left_s, min(left_s, attempt_s))
         verdict = judge(reply, call)
         if isinstance(verdict, Done):
             return verdict.value
@@ -73,7 +75,7 @@ def exchange(call: Call[T], patience: Patience) -> Steps[T]:
     error = BadAnswer if last.bad_answer else RewardUnavailable
     raise error(
         f"no answer to {call.method} {call.path} after {attempts} attempts within "
-        f"{patience.config.budget_s:g} s; last: {last.why}",
+        f"{config.budget_s:g} s; last: {last.why}",
         attempts=attempts,
         status=last.status,
         code=last.code,
@@ -90,5 +92,6 @@ def _upload(media: Media, patience: Patience) -> Steps[None]:
         read=lambda _: None,
         body=lambda _: content,
         content_type="application/octet-stream",
+        quick=False,
     )
     yield from exchange(call, patience)

@@ -10,6 +10,7 @@ from trainer_client.errors import RewardUnavailable
 from trainer_client.exchange import GRACE_S, Patience, exchange
 from trainer_client.steps import Call, Steps, Together, Wait
 from trainer_client.wire.advantages import AdvantageRequest, AdvantageResponse
+from trainer_client.wire.items import Terms
 from trainer_client.wire.rewards import RewardResponse
 from trainer_client.wire.service import Info
 from trainer_client.wire.text import decode
@@ -19,13 +20,7 @@ INFO_CALL: Call[Info] = Call("GET", "/info", Info.read)
 
 
 def score(
-    entries: Sequence[Entry],
-    info: Info,
-    patience: Patience,
-    *,
-    spec: str | None,
-    run: str | None,
-    deadline_ms: int | None,
+    entries: Sequence[Entry], info: Info, patience: Patience, terms: Terms
 ) -> Steps[RewardResponse]:
     """Score a batch, and score again what trouble of the machine left unscored.
 
@@ -33,10 +28,7 @@ def score(
     """
 
     def ask(chunks: Sequence[Chunk]) -> Together:
-        calls = [
-            reward_call(chunk, spec=spec, run=run, deadline_ms=deadline_ms) for chunk in chunks
-        ]
-        return Together([exchange(call, patience) for call in calls])
+        return Together([exchange(reward_call(chunk, terms), patience) for chunk in chunks])
 
     chunks = cut(entries, info)
     answers = yield ask(chunks)
@@ -57,20 +49,15 @@ def score(
     return RewardResponse(tag, tuple(results[entry.position] for entry in entries))
 
 
-def reward_call(
-    chunk: Chunk, *, spec: str | None, run: str | None, deadline_ms: int | None
-) -> Call[RewardResponse]:
+def reward_call(chunk: Chunk, terms: Terms) -> Call[RewardResponse]:
     """`POST /reward` for one chunk; each attempt tells the service what is left of a deadline."""
     items = b",".join(entry.body for entry in chunk.entries)
 
     def body(left_s: float) -> bytes:
-        left_ms = None if deadline_ms is None else max(1, int((left_s - GRACE_S) * 1000))
-        fields = {"spec": spec, "run": run, "deadline_ms": left_ms}
-        present = {name: value for name, value in fields.items() if value is not None}
-        envelope = json.dumps(present).encode()
-        return envelope[:-1] + (b"," if present else b"") + b'"items":[' + items + b"]}"
+        envelope = terms.encode(int((left_s - GRACE_S) * 1000)).removesuffix(b"}")
+        return envelope + (b"," if len(envelope) > 1 else b"") + b'"items":[' + items + b"]}"
 
-    return Call("POST", "/reward", chunk.read, body, chunk.media)
+    return Call("POST", "/reward", chunk.read, body, chunk.media, quick=False)
 
 
 def advantage_call(request: AdvantageRequest) -> Call[AdvantageResponse]:
@@ -82,6 +69,7 @@ def advantage_call(request: AdvantageRequest) -> Call[AdvantageResponse]:
         "/advantage",
         lambda answer: AdvantageResponse.read(answer, count=count),
         lambda _: body,
+        quick=request.shard is None,
     )
 
 
@@ -89,6 +77,12 @@ def rewind_call(run: str, step: int) -> Call[Any]:
     """`POST /runs/{run}/rewind`: put the run's state back to where it stood after `step`."""
     body = json.dumps({"step": int(step)}).encode()
     return Call("POST", f"/runs/{quote(run, safe='')}/rewind", decode, lambda _: body)
+
+
+def close_call(run: str, step: int) -> Call[Any]:
+    """`POST /runs/{run}/close`: fold the rewards that were scaled as they came."""
+    body = json.dumps({"step": int(step)}).encode()
+    return Call("POST", f"/runs/{quote(run, safe='')}/close", decode, lambda _: body)
 
 
 def run_call(run: str) -> Call[Any]:

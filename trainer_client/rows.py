@@ -7,13 +7,14 @@ from dataclasses import fields
 from typing import Any
 
 from trainer_client.errors import BadCall
-from trainer_client.wire.items import Item, Media
+from trainer_client.wire.items import Item
+from trainer_client.wire.media import Media
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "kind": ("kind", "problem_type"),
     "ground_truth": ("ground_truth", "solution", "answer", "label"),
     "media_type": ("media_type", "data_type"),
-    "prompt": ("problem", "prompt", "messages"),
+    "prompt": ("problem", "prompt"),
     "group": ("group", "problem_id", "prompt_id", "uid"),
     "task": ("task",),
     "media": ("media",),

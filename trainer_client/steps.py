@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from trainer_client.wire.items import Media
+from trainer_client.wire.media import Media
 
 T = TypeVar("T")
 
@@ -65,7 +65,8 @@ class Call(Generic[T]):
     """One logical call: however often it is sent, its key stays the same.
 
     `body` writes the request for the seconds that are left; `read` raises `BadAnswer` for
-    what is not an answer to it; `media` is what may be uploaded if the service misses it.
+    what is not an answer to it; `media` is what may be uploaded if the service misses it; a
+    `quick` call waits for no scoring and for nobody else.
     """
 
     method: str
@@ -74,6 +75,7 @@ class Call(Generic[T]):
     body: Callable[[float], bytes] | None = None
     media: Mapping[str, Media] = field(default_factory=dict)
     content_type: str = "application/json"
+    quick: bool = True
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def send(self, left_s: float, timeout_s: float) -> Send:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.e2e.lossy import losing_answers
 from tests.e2e.running import running
 from trainer_client.aio import AsyncRewardClient
 from trainer_client.client import RewardClient
@@ -122,6 +123,34 @@ def test_a_batch_beyond_the_limits_travels_in_parts(service, client):
     ]
     assert client.reward(items).accuracy == [float(n % 2 == 0) for n in range(count)]
     assert service.process.poll() is None
+
+
+def test_no_step_is_taken_twice_however_many_answers_are_lost(service, client):
+    """Behind a network that loses three answers in ten, every step counts once."""
+    with losing_answers(service.port, loses=0.3, seed=7) as proxy:
+        lossy = RewardClient(ClientConfig(url=proxy.url, first_pause_s=0.01))
+        versions = [lossy.advantage(**step(number, "lossy")).state_version for number in range(60)]
+        assert proxy.lost > 5
+    assert versions == list(range(1, 61))
+    assert client.run("lossy")["state_version"] == 60
+
+
+def test_rewards_scaled_as_they_come_are_folded_once(client):
+    """Sent twice, as after a lost answer, they move the averages once; then the step is closed."""
+    items = [
+        {"kind": "ocr", "response": said, "ground_truth": "the cat", "id": said, "group": "p"}
+        for said in (RIGHT, "the cat", "a dog")
+    ]
+    for _ in range(2):
+        first = client.reward(items, run="streamed", step=0, scale="ema")
+        assert first.scaled_rewards == first.rewards
+    client.close_step("streamed", 0)
+    assert client.run("streamed")["tasks"]["ocr"]["updates"] == 1
+    later = client.reward(items, run="streamed", step=1, scale="ema")
+    std = client.run("streamed")["tasks"]["ocr"]["std"]
+    assert later.scaled_rewards == pytest.approx(
+        [reward / std for reward in later.rewards], rel=1e-5
+    )
 
 
 @pytest.mark.slow

@@ -151,7 +151,8 @@ def honest(seen):
 
 
 def _reward(body):
-    wanted = {m["sha256"] for item in body["items"] for m in item.get("media", {}).values()}
+    named = [media for item in body["items"] for media in item.get("media", {}).values()]
+    wanted = {sha256 for media in named for sha256 in media.get("frames") or [media["sha256"]]}
 
     def act(handler):
         missing = sorted(wanted - handler.server.media.keys())
@@ -159,7 +160,7 @@ def _reward(body):
             return problem(424, "media_missing", retryable=True, facts={"missing": missing})(
                 handler
             )
-        results = [_judge(item) for item in body["items"]]
+        results = [_judge(item, body.get("scale")) for item in body["items"]]
         return handler.reply(200, {"spec": handler.server.spec, "results": results})
 
     return act
@@ -174,10 +175,11 @@ def _run(name):
     return act
 
 
-def _judge(item):
+def _judge(item, scale):
     if item["ground_truth"] == UNREADABLE:
         return unscored(item["id"])
-    return verdict(item["id"], float(len(item["response"])))
+    reward = float(len(item["response"]))
+    return verdict(item["id"], reward) | ({"scaled_reward": reward / 10} if scale else {})
 
 
 def _advantage(body):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from trainer_client.batching import ENVELOPE_BYTES, cut, join, prepare
 from trainer_client.errors import BadCall
-from trainer_client.wire.items import Item
+from trainer_client.wire.items import Item, Terms
 from trainer_client.wire.rewards import ItemResult, RewardResponse, SpecTag
 from trainer_client.wire.service import Info
 
@@ -35,7 +35,7 @@ batches = st.lists(
 @given(batches, st.integers(40, 50), st.integers(15_000, 20_000))
 def test_every_item_travels_once_within_the_limits(items, most, room):
     """Chunks hold each position once, and none holds more than it may."""
-    chunks = cut(prepare(items), Info(most, room))
+    chunks = cut(prepare(items, Terms()), Info(most, room))
     positions = sorted(entry.position for chunk in chunks for entry in chunk.entries)
     assert positions == list(range(len(items)))
     for chunk in chunks:
@@ -47,7 +47,7 @@ def test_every_item_travels_once_within_the_limits(items, most, room):
 def test_a_group_is_never_divided(items, most):
     """Rollouts of one prompt are in one request, wherever in the batch they stand."""
     homes = {}
-    for number, chunk in enumerate(cut(prepare(items), Info(most, 1 << 20))):
+    for number, chunk in enumerate(cut(prepare(items, Terms()), Info(most, 1 << 20))):
         for entry in chunk.entries:
             homes.setdefault(entry.item.group, set()).add(number)
     homes.pop(None, None)
@@ -57,7 +57,7 @@ def test_a_group_is_never_divided(items, most):
 @given(batches)
 def test_join_undoes_cut(items):
     """Whatever was cut, the verdicts stand in the order of the batch."""
-    chunks = cut(prepare(items), Info(40, 15_000))
+    chunks = cut(prepare(items, Terms()), Info(40, 15_000))
     answers = [
         RewardResponse(SPEC, tuple(result(entry.id) for entry in chunk.entries)) for chunk in chunks
     ]
@@ -68,7 +68,7 @@ def test_join_undoes_cut(items):
 def test_ids_of_the_caller_are_kept():
     """An item that has an id travels under it, another under its position."""
     own = {"kind": "ocr", "response": "", "ground_truth": "a", "id": "p/1"}
-    (chunk,) = cut(prepare([item(None), own]), Info(8, 1 << 20))
+    (chunk,) = cut(prepare([item(None), own], Terms()), Info(8, 1 << 20))
     assert [json.loads(entry.body)["id"] for entry in chunk.entries] == ["0", "p/1"]
 
 
@@ -78,4 +78,4 @@ def test_ids_of_the_caller_are_kept():
 def test_a_group_that_no_request_can_hold_is_named(info):
     """Dividing it would change its scores, so the caller decides."""
     with pytest.raises(BadCall, match="group 'a' has 4 items"):
-        cut(prepare([item("a")] * 4), info)
+        cut(prepare([item("a")] * 4, Terms()), info)

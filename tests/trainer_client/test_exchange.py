@@ -13,7 +13,7 @@ from trainer_client.judgement import retry_after_s
 from trainer_client.steps import Call, Lost, Reply, Send, Wait
 
 CONFIG = ClientConfig(budget_s=100.0, attempt_s=30.0, first_pause_s=1.0, longest_pause_s=8.0)
-CALL = Call("POST", "/reward", read=bytes.decode, body=lambda left_s: f"{left_s:g}".encode())
+CALL = Call("POST", "/reward", bytes.decode, lambda left_s: f"{left_s:g}".encode(), quick=False)
 
 
 class Clock:
@@ -27,10 +27,10 @@ class Clock:
         return self.now
 
 
-def play(replies, *, config=CONFIG, takes_s=0.0, draw=lambda _, high: high):
+def play(replies, *, call=CALL, config=CONFIG, takes_s=0.0, draw=lambda _, high: high):
     """Run an exchange against canned replies; return the steps and the result or error."""
     clock = Clock()
-    steps = exchange(CALL, Patience(config, config.budget_s, clock, draw))
+    steps = exchange(call, Patience(config, config.budget_s, clock, draw))
     replies, seen, answer = iter(replies), [], None
     try:
         while True:
@@ -81,6 +81,14 @@ def test_no_exchange_outlives_its_budget(takes_s, replies):
             assert 0 < step.timeout_s <= min(CONFIG.attempt_s, CONFIG.budget_s - elapsed)
         elapsed += step.seconds if isinstance(step, Wait) else takes_s
     assert error.attempts == sum(isinstance(step, Send) for step in steps)
+
+
+def test_a_quick_call_does_not_wait_as_long_for_one_answer():
+    """A connection that leads nowhere costs seconds where there is nothing to score."""
+    replies = [Reply(200, {}, b"")]
+    (slow,), _ = play(replies)
+    (quick,), _ = play(replies, call=replace(CALL, quick=True), config=replace(CONFIG, quick_s=2.0))
+    assert (slow.timeout_s, quick.timeout_s) == (30.0, 2.0)
 
 
 def test_every_attempt_bears_the_same_key_and_knows_the_time_left():

@@ -12,16 +12,25 @@ The dataset needs `kind` (or `problem_type`) and `ground_truth` (or `solution`);
 what could not be scored gets the mean of its group instead, which gives it no advantage; set
 `REWARD_SERVICE_UNSCORED` to a number, or to `raise`, if you prefer.
 
-For EMA-GRPO with `--scale_rewards none`, ms-swift has no hook that sees a whole batch; it trains
-with the rewards as they are.
+For EMA-GRPO name a run, and let ms-swift only subtract the group's mean::
+
+    export REWARD_SERVICE_RUN=job-42
+    --scale_rewards none
+
+Each reward is then divided by its task's deviation as it stood before the trainer's step. Every
+rollout that is scored moves the averages, those of evaluation and of dynamic sampling too: train
+without either.
 """
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
 from trainer_client.aio import AsyncRewardClient
 from trainer_client.client import RewardClient
+from trainer_client.errors import BadCall
 from trainer_client.options import Options
 from trainer_client.rows import read_item, response_of, rows_of
 from trainer_client.stand_ins import stand_in
@@ -36,13 +45,41 @@ class _Plugin:
 
     def _items(self, completions: Sequence[Any], columns: dict[str, Any]) -> list[Item]:
         rows = rows_of(columns, len(completions))
-        return [
-            read_item(row, response_of(completion), kind=self.options.kind)
+        items = [
+            read_item(_with_prompt(row), response_of(completion), kind=self.options.kind)
             for row, completion in zip(rows, completions, strict=True)
         ]
+        if self.options.run is None:
+            return items
+        named = zip(items, _names(columns, len(items)), strict=True)
+        return [replace(item, id=name) for item, name in named]
+
+    def _terms(self, columns: dict[str, Any]) -> dict[str, Any]:
+        if self.options.run is None:
+            return {"spec": self.options.spec}
+        state = columns.get("trainer_state")
+        if state is None:
+            raise BadCall("expected trainer_state, which numbers the steps of the run")
+        scaled = {"run": self.options.run, "step": state.global_step, "scale": "ema"}
+        return {"spec": self.options.spec, **scaled}
 
     def _told(self, items: Sequence[Item], response: RewardResponse) -> list[float]:
-        return stand_in(response.rewards, [item.group for item in items], self.options.unscored)
+        scaled = self.options.run is not None
+        rewards = response.scaled_rewards if scaled else response.rewards
+        return stand_in(rewards, [item.group for item in items], self.options.unscored)
+
+
+def _with_prompt(row: dict[str, Any]) -> dict[str, Any]:
+    # The last of the messages is the completion.
+    return {"prompt": row["messages"][:-1], **row} if "messages" in row else row
+
+
+def _names(columns: dict[str, Any], count: int) -> list[str]:
+    requests = columns.get("request_id")
+    if requests is not None and len(requests) == count:
+        return list(map(str, requests))
+    rank = os.environ.get("RANK", "0")
+    return [f"{rank}/{position}" for position in range(count)]
 
 
 class RewardService(_Plugin):
@@ -57,7 +94,7 @@ class RewardService(_Plugin):
         if not completions:
             return []
         items = self._items(completions, columns)
-        return self._told(items, self.client.reward(items, spec=self.options.spec))
+        return self._told(items, self.client.reward(items, **self._terms(columns)))
 
 
 class AsyncRewardService(_Plugin):
@@ -72,7 +109,7 @@ class AsyncRewardService(_Plugin):
         if not completions:
             return []
         items = self._items(completions, columns)
-        return self._told(items, await self.client.reward(items, spec=self.options.spec))
+        return self._told(items, await self.client.reward(items, **self._terms(columns)))
 
 
 PLUGINS = {"reward_service": RewardService, "reward_service_async": AsyncRewardService}

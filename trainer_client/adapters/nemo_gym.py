@@ -33,7 +33,7 @@ async def verify(request: Mapping[str, Any]) -> dict[str, Any]:
     asked = {"kind": options.kind, "spec": options.spec}
     query = urlencode({name: value for name, value in asked.items() if value is not None})
     body = encode(request, "the rollout")
-    call = Call("POST", f"{ROUTE}?{query}", decode, lambda _: body)
+    call = Call("POST", f"{ROUTE}?{query}", decode, lambda _: body, quick=False)
     return dict(await shared_async_client(None).call(call))
 
 

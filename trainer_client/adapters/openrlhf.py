@@ -51,7 +51,9 @@ def reward_func(
     query = urlencode({name: value for name, value in asked.items() if value is not None})
     body = encode({"query": queries, "prompts": prompts, "labels": labels}, "the batch")
     read = functools.partial(_read, count=len(queries))
-    answer = shared_client(None).call(Call("POST", f"{ROUTE}?{query}", read, lambda _: body))
+    answer = shared_client(None).call(
+        Call("POST", f"{ROUTE}?{query}", read, lambda _: body, quick=False)
+    )
     lost = answer["extra_logs"]["scored"].count(0.0)
     if lost:
         log.error(

@@ -7,7 +7,8 @@ from trainer_client.training.config import ServiceConfig
 from trainer_client.training.data import Question
 from trainer_client.training.rollouts import Rollouts
 from trainer_client.wire.advantages import AdvantageResponse, Filter
-from trainer_client.wire.items import Item, Media
+from trainer_client.wire.items import Item
+from trainer_client.wire.media import Media
 from trainer_client.wire.rewards import ItemResult
 
 

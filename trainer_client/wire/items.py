@@ -1,46 +1,14 @@
-"""What is sent: rollouts and the media they name."""
+"""What is sent: rollouts, and what is said of them all."""
 
-import hashlib
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from trainer_client.errors import BadCall
+from trainer_client.wire.media import Media
 from trainer_client.wire.text import encode
 
 JSON = str | int | float | bool | None | Sequence[Any] | Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """An image or a video by content hash, with its bytes at hand if they may be uploaded."""
-
-    sha256: str
-    source: bytes | Path | None = field(default=None, repr=False)
-
-    @classmethod
-    def of(cls, content: "Media | Mapping[str, str] | bytes | str | os.PathLike[str]") -> "Media":
-        """Read a hash reference, bytes, or the path of a file.
-
-        >>> Media.of(b"pixels").sha256[:12]
-        '6ec9c2b0eb14'
-        """
-        if isinstance(content, Media):
-            return content
-        if isinstance(content, Mapping):
-            return cls(content["sha256"])
-        source = content if isinstance(content, bytes) else Path(content)
-        return cls(hashlib.sha256(_bytes(source)).hexdigest(), source)
-
-    def read(self) -> bytes | None:
-        """Return the bytes, or `None` where only the hash is known."""
-        return None if self.source is None else _bytes(self.source)
-
-
-def _bytes(source: bytes | Path) -> bytes:
-    return source if isinstance(source, bytes) else source.read_bytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +59,38 @@ class Item:
         fields = {name: getattr(self, name) for name in self.__slots__ if name != "media"}
         fields["id"] = str(position) if self.id is None else self.id
         if self.media is not None:
-            fields["media"] = {role: {"sha256": m.sha256} for role, m in self.media.items()}
+            fields["media"] = {role: media.reference() for role, media in self.media.items()}
         present = {name: value for name, value in fields.items() if value is not None}
         return encode(present | {"ground_truth": self.ground_truth}, f"item {fields['id']!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a request says of all its items.
+
+    With `scale` "ema" every result has a scaled reward too: divided by its task's deviation as it
+    stood before `step` of `run`. Every item then needs an `id` of its own and a `group`.
+    """
+
+    spec: str | None = None
+    run: str | None = None
+    step: int | None = None
+    scale: str | None = None
+    deadline_ms: int | None = None
+
+    def check(self, items: Sequence[Item]) -> None:
+        """Raise `BadCall` unless scaled rewards have something to be folded by."""
+        if self.scale is None:
+            return
+        if self.run is None or self.step is None:
+            raise BadCall("scale: expected a run and a step to scale by")
+        if any(item.id is None or item.group is None for item in items):
+            raise BadCall("scale: expected an id and a group of every item")
+
+    def encode(self, left_ms: int) -> bytes:
+        """Write the request's fields but for its items, with what is left of the deadline."""
+        fields = {name: getattr(self, name) for name in ("spec", "run", "step", "scale")}
+        if self.deadline_ms is not None:
+            fields["deadline_ms"] = max(1, left_ms)
+        present = {name: value for name, value in fields.items() if value is not None}
+        return encode(present, "the request")

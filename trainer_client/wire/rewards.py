@@ -38,6 +38,7 @@ class ItemResult:
     scorer: str | None
     reason: str | None
     error: ItemError | None
+    scaled_reward: float | None = None
 
     @property
     def scored(self) -> bool:
@@ -64,6 +65,7 @@ class ItemResult:
             scorer=document.get("scorer"),
             reason=document.get("reason"),
             error=error and ItemError(error["code"], error["message"], error["retryable"]),
+            scaled_reward=maybe_number(document.get("scaled_reward")),
         )
         if not scored == read.scored == (read.accuracy is not None) == (read.error is None):
             raise ValueError(f"a contradictory result: {document!r:.200}")
@@ -81,6 +83,11 @@ class RewardResponse:
     def rewards(self) -> list[float | None]:
         """The reward of each item, `None` where there is no verdict: never read that as 0."""
         return [result.reward for result in self.results]
+
+    @property
+    def scaled_rewards(self) -> list[float | None]:
+        """The scaled reward of each item, where scaling was asked for."""
+        return [result.scaled_reward for result in self.results]
 
     @property
     def accuracy(self) -> list[float | None]:
