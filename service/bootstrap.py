@@ -140,8 +140,7 @@ async def open_scoring(
             metrics.follow("similarity", similarity.usage)
         yield engine
     except BadModel as error:
-        at_fault = "polar" if similarity and not similarity.health().ready else "sam2"
-        raise BadSettings(f"{at_fault}: {error}") from None
+        raise BadSettings(f"polar: {error}") from None
     finally:
         await engine.close()
 

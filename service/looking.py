@@ -3,10 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from rewards.errors import BadModel
-from rewards.ports import MaskModel
 from service.engine.admission import Admission, Capacity
 from service.engine.masks import MaskLane
 from service.errors import BadSettings
@@ -14,8 +12,8 @@ from service.media.library import MediaLibrary
 from service.media.limits import MediaLimits
 from service.media.pool import DecodePool
 from service.media.store import MediaStore
+from service.models import mask_model
 from service.settings import Settings
-from service.telemetry.masks import MaskCollector
 from service.telemetry.metrics import Metrics
 
 
@@ -52,28 +50,18 @@ async def open_looking(settings: Settings, metrics: Metrics) -> AsyncIterator[Lo
         task_s=settings.decode_s,
         memory_bytes=settings.decode_memory_bytes,
     )
-    model = open_mask_model(settings, settings.sam2)
-    metrics.registry.register(MaskCollector(model.usage, store, decoders))
+    model = mask_model(settings, settings.sam2)
+    metrics.follow("masks", model.usage)
     library = MediaLibrary(store, decoders)
-    turns = Admission(Capacity(0, settings.mask_waiting_px, settings.mask_px))
+    metrics.follow("media", library.usage)
+    waiting = Capacity(waiting_items=settings.mask_waiting_px, active_items=settings.mask_px)
+    lane = MaskLane(model, library, Admission(waiting))
     try:
         await library.start()
-        yield Looking(library, limits, MaskLane(model, library, turns))
+        await lane.start()
+        yield Looking(library, limits, lane)
+    except BadModel as error:
+        raise BadSettings(f"sam2: {error}") from None
     finally:
+        await lane.close()
         await library.close()
-
-
-def open_mask_model(settings: Settings, path: Path) -> MaskModel:
-    """Return SAM 2 as the settings say; raise `BadSettings` where it cannot be had."""
-    try:
-        from rewards.backends.sam2.opening import open_sam2
-
-        return open_sam2(
-            path,
-            backend=settings.sam2_backend,
-            device=settings.sam2_device,
-            precision=settings.sam2_precision,
-            cache_bytes=settings.sam2_cache_bytes,
-        )
-    except (ImportError, BadModel) as error:
-        raise BadSettings(f"sam2: {error}") from error

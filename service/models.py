@@ -4,11 +4,11 @@ from pathlib import Path
 
 from rewards.backends.polar_check import CheckReport, check_published
 from rewards.errors import BadModel
-from rewards.ports import SimilarityModel
+from rewards.ports import MaskModel, SimilarityModel
 from service.errors import BadSettings
 from service.settings import Settings
 
-__all__ = ["CheckReport", "check_published", "similarity_model"]
+__all__ = ["CheckReport", "check_published", "mask_model", "similarity_model"]
 
 
 def similarity_model(settings: Settings) -> SimilarityModel | None:
@@ -51,3 +51,26 @@ def _local_polar(settings: Settings, folder: str) -> SimilarityModel:
         batch_tokens=settings.polar_batch_tokens,
     )
     return PolarTransformers(Path(folder), options)
+
+
+def mask_model(settings: Settings, checkpoint: Path) -> MaskModel:
+    """Return SAM 2 with a checkpoint, run as the settings say, not started yet.
+
+    Raises `BadSettings` for a device that is not there and for an extra that is missing.
+    """
+    try:
+        from rewards.backends.sam2.opening import open_sam2
+
+        return open_sam2(
+            checkpoint,
+            backend=settings.sam2_backend,
+            device=settings.sam2_device,
+            precision=settings.sam2_precision,
+            cache_bytes=settings.sam2_cache_bytes,
+        )
+    except ModuleNotFoundError as error:
+        raise BadSettings(
+            f"sam2: {error.name} is missing; install reward-service[service,sam2]"
+        ) from None
+    except BadModel as error:
+        raise BadSettings(f"sam2: {error}") from None

@@ -5,7 +5,6 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -151,13 +150,9 @@ class MaskLane:
         pixels = len(set(prompts)) * len(frames) * height * width
         view = replace(scene.view, height=height, width=width)
         try:
-            async with AsyncExitStack() as held:
-                async with asyncio.timeout(_left_s(scene.deadline)):
-                    await held.enter_async_context(self._turns.enter(None, pixels))
+            async with self._turns.enter(None, pixels, deadline=scene.deadline):
                 drawn = await self._ask(view, prompts, frames, scene.deadline)
                 judged = await asyncio.to_thread(_judge, drawables, drawn, scene)
-        except TimeoutError:
-            return [LATE] * len(drawables)
         except (RewardError, ServiceError) as error:
             return [_as_reward_error(error)] * len(drawables)
         return [

@@ -23,7 +23,8 @@ class ScoringEngine:
     """Scores batches; one engine serves all requests of a process.
 
     `similarity` judges open-ended answers where the spec lets a model; without one the rule does.
-    `masks` judges mask items; without it they are unscored.
+    `masks` judges mask items, started and closed by whoever opened it; without it they are
+    unscored.
     """
 
     def __init__(
@@ -44,13 +45,9 @@ class ScoringEngine:
         await self._pool.start()
         if self._similarity is not None:
             await self._similarity.start()
-        if self._masks is not None:
-            await self._masks.start()
 
     async def close(self) -> None:
         """Stop every lane."""
-        if self._masks is not None:
-            await self._masks.close()
         if self._similarity is not None:
             await self._similarity.close()
         await self._pool.close()

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -52,6 +52,10 @@ class MediaLibrary:
     async def close(self) -> None:
         """End the decoders; what was uploaded stays."""
         await self._decoders.close()
+
+    def usage(self) -> Mapping[str, float]:
+        """Bytes on disk now, and decoding processes lost since the start."""
+        return {"bytes": self._store.nbytes, "decoder_deaths": self._decoders.deaths}
 
     async def put(self, digest: str, chunks: AsyncIterable[bytes]) -> Description:
         """Take content in, if it is what its hash says and an image or video within the limits.

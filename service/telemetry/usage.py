@@ -13,6 +13,7 @@ LEVELS = frozenset(
         "active_items",
         "batch_tokens_limit",
         "breaker_open",
+        "bytes",
         "cache_bytes",
         "held_bytes",
         "in_flight",

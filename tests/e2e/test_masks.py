@@ -90,11 +90,11 @@ def directly(checkpoint, group, pixels):
 def test_a_group_of_rollouts_is_scored_with_one_embedding(service, checkpoint, photograph):
     """The client uploads the photograph by itself; every score is the IoU of SAM 2's own mask."""
     group = [item(MASKS[2], photograph, shift=12.0 * i) for i in range(GROUP)]
-    before = total(service, "reward_mask_frames_encoded_total")
+    before = total(service, "reward_masks_frames_encoded_total")
     with RewardClient(service.url) as client:
         results = client.reward(group).results
         again = client.reward(group).results
-    assert total(service, "reward_mask_frames_encoded_total") == before + 1
+    assert total(service, "reward_masks_frames_encoded_total") == before + 1
     assert [one.accuracy for one in results] == [one.accuracy for one in again]
     pixels = data.coins()[..., None].repeat(3, axis=2)
     drawn = directly(checkpoint, group, pixels)
@@ -120,11 +120,11 @@ def test_a_clip_is_scored_by_j_and_f(service, tmp_path):
         }
         for time in (0, 1, 2)
     ]
-    before = total(service, "reward_mask_frames_encoded_total")
+    before = total(service, "reward_masks_frames_encoded_total")
     with RewardClient(service.url) as client:
         together = [result.accuracy for result in client.reward(rollouts).results]
         [alone] = client.reward(rollouts[1:2]).results
-    assert total(service, "reward_mask_frames_encoded_total") == before + 3
+    assert total(service, "reward_masks_frames_encoded_total") == before + 3
     assert alone.accuracy == together[1]
     assert alone.parts["frames"] == 2
     assert all(0.0 < accuracy < 1.0 for accuracy in together)

@@ -43,11 +43,8 @@ def test_a_checkpoint_is_named_after_its_file(tmp_path):
     save_tiny_sam2(tmp_path / "tiny")
 
     async def then(looking):
-        assert not looking.lane.health().ready
-        await looking.lane.start()
         assert looking.lane.health().ready
         assert looking.lane._model.scorer == "sam2:tiny"
-        await looking.lane.close()
 
     looking_at(settings(tmp_path), then)
     assert (tmp_path / "media").is_dir()
@@ -55,6 +52,7 @@ def test_a_checkpoint_is_named_after_its_file(tmp_path):
 
 def test_limits_are_those_of_the_settings(tmp_path):
     """What is published is what is held to."""
+    save_tiny_sam2(tmp_path / "tiny")
 
     async def then(looking):
         limits = looking.limits
@@ -70,7 +68,7 @@ def test_limits_are_those_of_the_settings(tmp_path):
     [
         pytest.param({}, "expected a SAM 2 checkpoint", id="no-checkpoint"),
         pytest.param({"sam2_device": "cuda:77"}, "expected a device that is here", id="no-device"),
-        pytest.param({"sam2_backend": "native"}, "needs a package", id="no-package"),
+        pytest.param({"sam2_backend": "native"}, "sam2: the native backend", id="no-package"),
     ],
 )
 def test_what_cannot_be_had_stops_the_start(tmp_path, changes, message):

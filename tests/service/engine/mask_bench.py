@@ -64,7 +64,7 @@ class Bench:
 @asynccontextmanager
 async def opened(folder, *, px=10**9, waiting_px=10**12):
     """Start a bench whose network has done nothing yet."""
-    bench = Bench(folder, Capacity(0, waiting_px, px))
+    bench = Bench(folder, Capacity(waiting_items=waiting_px, active_items=px))
     await bench.library.start()
     await bench.lane.start()
     bench.network.encoded.clear()
