@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, pstdev
 
+from rewards.maths.masks import Overlap, cumulative_iou
 from rewards.score import Scored, Verdict
 
 RECALLS = (0.3, 0.5, 0.7)
@@ -14,10 +15,10 @@ Quantity = Callable[[Scored], float]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A mean over scored items, under the name that papers give it."""
+    """What is said of at least one scored item, under the name that papers give it."""
 
     name: str
-    quantity: Quantity
+    of: Callable[[Sequence[Scored]], float]
 
 
 def _accuracy(item: Scored) -> float:
@@ -33,19 +34,32 @@ def _reaches(threshold: float, quantity: Quantity) -> Quantity:
     return lambda item: float(quantity(item) >= threshold)
 
 
+def _mean(name: str, quantity: Quantity) -> Metric:
+    return Metric(name, lambda items: fmean(map(quantity, items)))
+
+
 def _recalls(quantity: Quantity) -> tuple[Metric, ...]:
-    return tuple(Metric(f"R@{limit}", _reaches(limit, quantity)) for limit in RECALLS)
+    return tuple(_mean(f"R@{limit}", _reaches(limit, quantity)) for limit in RECALLS)
 
 
-ACCURACY = (Metric("accuracy", _accuracy),)
+def _overlap(item: Scored) -> Overlap:
+    return Overlap(*(round(item.parts.get(name, 0.0)) for name in ("intersection_px", "union_px")))
+
+
+ACCURACY = (_mean("accuracy", _accuracy),)
 METRICS: Mapping[str, Sequence[Metric]] = {
-    "temporal_grounding": (Metric("mIoU", _accuracy), *_recalls(_accuracy)),
-    "spatial_grounding": (Metric("mIoU", _accuracy), Metric("Acc@0.5", _reaches(0.5, _accuracy))),
+    "temporal_grounding": (_mean("mIoU", _accuracy), *_recalls(_accuracy)),
+    "spatial_grounding": (_mean("mIoU", _accuracy), _mean("Acc@0.5", _reaches(0.5, _accuracy))),
     "spatial_temporal_grounding": (
-        Metric("tIoU", _part("time_iou")),
-        Metric("sIoU", _part("mean_iou")),
+        _mean("tIoU", _part("time_iou")),
+        _mean("sIoU", _part("mean_iou")),
     ),
-    "tracking": (Metric("AO", _accuracy), *_recalls(_accuracy)),
+    "tracking": (_mean("AO", _accuracy), *_recalls(_accuracy)),
+    "mask/image": (
+        _mean("gIoU", _part("iou")),
+        Metric("cIoU", lambda items: cumulative_iou(map(_overlap, items))),
+    ),
+    "mask/video": (_mean("J", _part("j")), _mean("F", _part("f")), _mean("J&F", _accuracy)),
 }
 
 
@@ -68,6 +82,7 @@ class Summary:
 def summarise(kind: str, verdicts: Sequence[Verdict]) -> Summary:
     """Summarise at least one verdict, all of one kind, with the metrics of that kind.
 
+    Where a kind has metrics of its own for a media type, `kind` is such as `mask/image`.
     Unscored items are counted by the code of their error and take no part in any mean.
 
     >>> verdicts = [Scored(1.2, 0.6, 1.0, 0.5), Scored(0.8, 0.2, 1.0, 0.5)]
@@ -80,23 +95,20 @@ def summarise(kind: str, verdicts: Sequence[Verdict]) -> Summary:
         verdict.error.code for verdict in verdicts if not isinstance(verdict, Scored)
     )
     rewards = [item.reward for item in scored]
-    metrics = METRICS.get(kind, ACCURACY) if scored else ()
+    own = METRICS.get(kind) or METRICS.get(kind.partition("/")[0], ACCURACY)
     return Summary(
         count=len(verdicts),
         mean=fmean(rewards) if scored else None,
         std=pstdev(rewards) if scored else None,
         format_rate=fmean(verdict.format == 1.0 for verdict in verdicts),
         unscored=dict(unscored),
-        metrics={metric.name: fmean(map(metric.quantity, scored)) for metric in metrics},
+        metrics={metric.name: metric.of(scored) for metric in own} if scored else {},
     )
 
 
 def summarise_by_kind(items: Iterable[tuple[str, Verdict]]) -> dict[str, Summary]:
-    """Summarise verdicts by the name they come with, in the order of those names.
-
-    A name `segmentation/video` is of the kind before the slash.
-    """
+    """Summarise verdicts by the name they come with, in the order of those names."""
     by_name: dict[str, list[Verdict]] = defaultdict(list)
     for name, verdict in items:
         by_name[name].append(verdict)
-    return {name: summarise(name.partition("/")[0], by_name[name]) for name in sorted(by_name)}
+    return {name: summarise(name, by_name[name]) for name in sorted(by_name)}

@@ -5,7 +5,7 @@ truth; the middle step is the engine's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -33,12 +33,14 @@ class MaskRule:
 
     `prompt(answer, times_s)` gives a prompt, or the score of an answer that cannot guide;
     `truths(source, times_s)` reads the true masks by frame index, or raises `BadTruth`;
-    `judge(drawn, truths, spec)` compares, frame by frame in ascending order.
+    `judge(drawn, truths, spec)` compares, frame by frame in ascending order;
+    `miss(score, truths)` adds to a score of 0 what sums over a data set need.
     """
 
     prompt: Callable[[Any, Times], MaskPrompt | Score]
     truths: Callable[[Any, Times], Truths]
     judge: Callable[[Segmented, Truths, Spec], Score]
+    miss: Callable[[Score, Truths], Score]
 
 
 def prompt_image(answer: Prompts | Malformed, times_s: Times = (0.0,)) -> MaskPrompt | Score:  # noqa: ARG001 - one shape for both
@@ -111,6 +113,12 @@ def judge_image(drawn: Segmented, truths: Truths, spec: Spec) -> Score:  # noqa:
     )
 
 
+def miss_image(score: Score, truths: Truths) -> Score:
+    """Count the object's pixels against an answer that drew none."""
+    area_px = truths[0].area_px
+    return replace(score, parts={"iou": 0.0, "intersection_px": 0, "union_px": area_px})
+
+
 def judge_clip(drawn: Segmented, truths: Truths, spec: Spec) -> Score:
     """Score J&F over the annotated frames. Source: the DAVIS benchmark."""
     measures = region_and_boundary(
@@ -129,6 +137,11 @@ def judge_clip(drawn: Segmented, truths: Truths, spec: Spec) -> Score:
     )
 
 
+def miss_clip(score: Score, truths: Truths) -> Score:
+    """Count every annotated frame as missed."""
+    return replace(score, parts={"j": 0.0, "f": 0.0, "frames": len(truths)})
+
+
 def score_without_model(answer: object, truth: object, spec: Spec) -> Score:  # noqa: ARG001 - one shape for all
     """Refuse: without a mask model there is nothing to compare the truth with."""
     raise NoModel("a mask is scored by a mask model, and none is configured")
@@ -139,8 +152,8 @@ def score_without_media(answer: object, truth: object, spec: Spec) -> Score:  # 
     raise MissingInput("a mask is scored by media_type: expected 'image' or 'video'")
 
 
-ON_IMAGE = MaskRule(prompt_image, image_truth, judge_image)
-ON_CLIP = MaskRule(prompt_clip, clip_truths, judge_clip)
+ON_IMAGE = MaskRule(prompt_image, image_truth, judge_image, miss_image)
+ON_CLIP = MaskRule(prompt_clip, clip_truths, judge_clip, miss_clip)
 
 
 def _on_grid(value: float) -> float:

@@ -55,6 +55,11 @@ class RunLengths:
         height, width = mask.shape
         return cls(height, width, (0, *lengths) if column[0] else lengths)
 
+    @property
+    def area_px(self) -> int:
+        """Pixels of the object."""
+        return sum(self.counts[1::2])
+
     def bitmap(self) -> Mask:
         """Return the mask, shape `(height, width)`."""
         values = np.arange(len(self.counts)) % 2 == 1

@@ -8,6 +8,7 @@ from typing import Any
 from rewards.errors import UnknownKind
 from rewards.registry import default_task, lookup
 from rewards.sample import Sample
+from service.commands.media import MediaFiles
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "problem_id"),
@@ -18,6 +19,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "prompt": ("prompt", "problem"),
     "group": ("group", "problem_id"),
     "task": ("task",),
+    "media": ("media",),
 }
 REQUIRED = ("kind", "response", "ground_truth")
 UNKNOWN = "(unknown kind)"
@@ -27,13 +29,15 @@ UNKNOWN = "(unknown kind)"
 class Row:
     """One line: its number (from 1), its id and the sample.
 
-    `label` is what it is summed up under: its task, by default its kind and media.
+    `label` is what it is summed up under: its task, by default its kind and media. `media` are
+    the files that the sample is about, which it does not know yet.
     """
 
     line: int
     id: str | None
     label: str
     sample: Sample
+    media: MediaFiles | None = None
 
 
 class BadLine(ValueError):
@@ -48,9 +52,9 @@ def read_row(line: int, text: bytes) -> Row:
     ('ocr', 'hi')
     """
     values = _read_values(text)
-    item_id = values.pop("id", None)
+    item_id, media = values.pop("id", None), values.pop("media", None)
     sample = Sample(**values)
-    return Row(line, item_id, sample.task or _label(sample), sample)
+    return Row(line, item_id, sample.task or _label(sample), sample, media)
 
 
 def _label(sample: Sample) -> str:
@@ -79,7 +83,16 @@ def _read_values(text: bytes) -> dict[str, Any]:
     return values
 
 
+def _media(value: Any) -> MediaFiles | None:
+    try:
+        return MediaFiles.read(value)
+    except ValueError as error:
+        raise BadLine(f"media: {error}") from None
+
+
 def _checked(field: str, value: Any) -> Any:
+    if field == "media":
+        return _media(value)
     if field == "ground_truth" or isinstance(value, str):
         return value
     if field in {"id", "group"} and isinstance(value, int):

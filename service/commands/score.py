@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -18,12 +18,15 @@ from rich.table import Table
 
 from rewards.errors import RewardError
 from rewards.report import Summary, summarise_by_kind
+from rewards.sample import Sample
 from rewards.score import Scored, Verdict
 from rewards.specs import RELEASED, Spec, find_spec, read_spec
+from service.commands.media import Eyes, open_eyes
 from service.commands.rows import BadLine, Row, read_row
 from service.engine.isolation.cases import IsolationLimits
 from service.engine.isolation.pool import IsolatedPool
 from service.engine.scoring import ScoringEngine
+from service.errors import ServiceError
 
 ROWS_AT_A_TIME = 512
 PRINTED_WIDTH = 160
@@ -33,18 +36,22 @@ def score(
     file: Annotated[Path, typer.Argument(help="JSON lines with kind, response, ground_truth.")],
     spec: Annotated[str, typer.Option(help="Name of a spec, or a TOML file with one.")] = RELEASED,
     out: Annotated[Path | None, typer.Option(help="Where to write a result per line.")] = None,
+    sam2: Annotated[Path | None, typer.Option(help="SAM 2 for mask items: a checkpoint.")] = None,
+    sam2_device: Annotated[str, typer.Option(help="Where it runs: auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Score a file without a server: a table by kind, and a result per line with --out.
 
     OneThinker's field names (problem_type, data_type, solution, problem, problem_id) will do too.
+    A mask item names its media as files beside the lines: {"image": "coins.png"}.
     """
     try:
         chosen = load_spec(spec)
         with file.open("rb") as lines, _writing(out) as results:
-            verdicts = asyncio.run(_score_file(lines, chosen, results))
+            opening = open_eyes(file.parent, sam2, sam2_device)
+            verdicts = asyncio.run(_score_file(lines, chosen, results, opening))
     except OSError as error:
         _give_up(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except RewardError as error:
+    except (RewardError, ServiceError) as error:
         _give_up(str(error))
     table = summary_table(summarise_by_kind(verdicts), chosen)
     Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH).print(table)
@@ -67,22 +74,25 @@ def _writing(out: Path | None) -> Any:
 
 
 async def _score_file(
-    lines: IO[bytes], spec: Spec, results: IO[str] | None
+    lines: IO[bytes],
+    spec: Spec,
+    results: IO[str] | None,
+    opening: AbstractAsyncContextManager[Eyes],
 ) -> list[tuple[str, Verdict]]:
-    async with _engine() as engine:
-        return await _score_lines(engine, lines, spec, results)
+    async with opening as eyes, _engine(eyes) as engine:
+        return await _score_lines(engine, eyes, lines, spec, results)
 
 
 async def _score_lines(
-    engine: ScoringEngine, lines: IO[bytes], spec: Spec, results: IO[str] | None
+    engine: ScoringEngine, eyes: Eyes, lines: IO[bytes], spec: Spec, results: IO[str] | None
 ) -> list[tuple[str, Verdict]]:
     verdicts: list[tuple[str, Verdict]] = []
     columns = (TextColumn("scoring"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("scoring", total=os.fstat(lines.fileno()).st_size)
         for rows, read_bytes in _chunks(lines, progress.console):
-            judged = await engine.score([row.sample for row in rows], spec)
-            pairs = list(zip(rows, judged, strict=True))
+            samples = [await _seen(row, eyes, progress.console) for row in rows]
+            pairs = list(zip(rows, await engine.score(samples, spec), strict=True))
             verdicts += [(row.label, verdict) for row, verdict in pairs]
             if results is not None:
                 results.writelines(result_line(row, verdict) for row, verdict in pairs)
@@ -91,13 +101,26 @@ async def _score_lines(
 
 
 @asynccontextmanager
-async def _engine() -> AsyncIterator[ScoringEngine]:
-    engine = ScoringEngine(IsolatedPool(IsolationLimits(workers=len(os.sched_getaffinity(0)))))
+async def _engine(eyes: Eyes) -> AsyncIterator[ScoringEngine]:
+    limits = IsolationLimits(workers=len(os.sched_getaffinity(0)))
+    engine = ScoringEngine(IsolatedPool(limits), masks=eyes.lane)
     try:
         await engine.start()
         yield engine
     finally:
         await engine.close()
+
+
+async def _seen(row: Row, eyes: Eyes, console: Console) -> Sample:
+    try:
+        return await eyes.see(row.sample, row.media)
+    except (OSError, RewardError, ServiceError) as error:
+        _complain(console, row.line, error)
+        return row.sample
+
+
+def _complain(console: Console, line: int, error: Exception) -> None:
+    console.print(f"line {line}: {error}", markup=False, soft_wrap=True)
 
 
 def _chunks(lines: IO[bytes], console: Console) -> Iterator[tuple[list[Row], int]]:
@@ -113,7 +136,7 @@ def _read_rows(chunk: Sequence[tuple[int, bytes]], console: Console) -> list[Row
             if text.strip():
                 rows.append(read_row(number, text))
         except BadLine as error:
-            console.print(f"line {number}: {error}", markup=False, soft_wrap=True)
+            _complain(console, number, error)
     return rows
 
 

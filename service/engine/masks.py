@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rewards.errors import BadMedia, BadTruth, MissingInput, ModelFailed, OutOfTime, RewardError
-from rewards.pipeline import Prepared
+from rewards.pipeline import NO_ANSWER, Prepared
 from rewards.ports import Clip, Health, MaskModel, MaskPrompt, Picture, Segmented
 from rewards.registry import RewardKind
 from rewards.sample import Media
@@ -209,9 +209,14 @@ def _read_one(
             f"expected masks in the shape of {view.width}x{view.height}; "
             f"got {mask.width}x{mask.height}"
         )
-    prompt: MaskPrompt | Score = scene.rule.prompt(item.answer, scene.times_s)
+    prompt: MaskPrompt | Score = (
+        Score.miss(NO_ANSWER)
+        if item.text is None
+        else scene.rule.prompt(item.answer, scene.times_s)
+    )
     if isinstance(prompt, Score):
-        return prompt
+        missed: Score = scene.rule.miss(prompt, truths)
+        return missed
     return _Drawable(prompt, truths, source, (mask.height, mask.width))
 
 

@@ -60,11 +60,11 @@ class Plan:
         self.outcomes.append(self._judge(item, sample, index))
 
     def _judge(self, item: Prepared, sample: Sample, index: int) -> Outcome:
-        if item.error is not None or item.text is None:
-            return item.error or Score.miss(NO_ANSWER)
-        if item.kind.lane is Lane.MASKS and self.has_masks:
+        if item.error is None and item.kind.lane is Lane.MASKS and self.has_masks:
             self.looks[index] = Look(item, sample.media)
             return LATE
+        if item.error is not None or item.text is None:
+            return item.error or Score.miss(NO_ANSWER)
         if item.kind.lane is Lane.MODEL and (self.has_model or self.spec.similarity == "model"):
             return self._compare(item, sample, index)
         key = memo_key(item)

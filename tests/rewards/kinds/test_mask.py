@@ -15,6 +15,8 @@ from rewards.kinds.mask import (
     image_truth,
     judge_clip,
     judge_image,
+    miss_clip,
+    miss_image,
     prompt_clip,
     prompt_image,
 )
@@ -138,6 +140,16 @@ def test_a_clip_earns_j_and_f_of_its_annotated_frames():
     assert list(truths) == [1, 3]
     assert score.value == 0.5
     assert score.parts == {"j": 0.5, "f": 0.5, "frames": 2, "predicted_iou": 0.9}
+
+
+def test_a_miss_still_counts_the_object():
+    """Sums over a data set need the pixels and frames that an answer did not draw."""
+    missed = Score.miss("no box")
+    image = miss_image(missed, image_truth(written(square(8))))
+    assert image.parts == {"iou": 0.0, "intersection_px": 0, "union_px": 64}
+    clip = miss_clip(missed, clip_truths({"masks": [TINY, TINY]}, TIMES))
+    assert clip.parts == {"j": 0.0, "f": 0.0, "frames": 2}
+    assert image.reason == clip.reason == "no box"
 
 
 def test_the_spec_sets_the_tolerance_of_boundaries():

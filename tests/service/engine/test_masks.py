@@ -92,6 +92,8 @@ def test_a_malformed_answer_scores_0_before_the_model_is_touched(tmp_path):
             verdicts = await bench.score(bad)
             assert [verdict.accuracy for verdict in verdicts] == [0.0] * 4
             assert all("expected" in verdict.reason for verdict in verdicts)
+            area_px = int(MASKS[0].sum())
+            assert all(verdict.parts["union_px"] == area_px for verdict in verdicts)
             assert bench.network.encoded == bench.network.decoded == []
             mixed = await bench.score([bad[0], good, bad[1]])
             assert [verdict.accuracy > 0 for verdict in mixed] == [False, True, False]
