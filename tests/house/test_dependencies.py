@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.house.source import MODULES, PACKAGES, ROOT, TEST_MODULES, tree
+from tests.house.source import MODULES, PACKAGES, ROOT, TEST_MODULES, modules, tree
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -18,6 +18,16 @@ PINS = (ROOT / "deploy/constraints.txt").read_text().splitlines()[1:]
 PIN = re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+")
 DISTRIBUTIONS = packages_distributions()
 
+# Not imported by name, and why they are declared all the same.
+UNSEEN = {
+    "accelerate": "transformers loads large models with it",
+    "gguf": "transformers reads GGUF files with it",
+    "httptools": "uvicorn is told to parse with it",
+    "protobuf": "transformers reads tokenizer.model with it",
+    "pylatexenc": "mathruler imports it without declaring it",
+    "sentencepiece": "transformers reads tokenizer.model with it",
+    "tensorboard": "torch writes its files with it",
+}
 # Imported by name, and whose own words they are.
 LENT = {"annotated_types": "pydantic", "starlette": "fastapi"}
 
@@ -122,3 +132,10 @@ def test_what_is_installed_is_pinned():
 def test_torchvision_stays_away():
     """Beside a CPU build of torch, torchvision keeps transformers from importing."""
     assert "torchvision" not in closure([row for rows in EXTRAS.values() for row in rows])
+
+
+def test_what_is_declared_is_used():
+    """No dependency is left over from code that is gone."""
+    paths = MODULES + modules("examples")
+    used = {provider for path in paths for name in imported(path) for provider in providers(name)}
+    assert sorted(DECLARED - used - set(UNSEEN)) == []
