@@ -1,13 +1,12 @@
 """The format reward: does the response think first and then answer?"""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rewards.specs import Spec
-from rewards.text.tags import extract_answer, is_enveloped, tighten, tighten_tags
+from rewards.text.tags import extract_answer, is_enveloped, read_plain, tighten, tighten_tags
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A response taken apart.
 
     `enveloped` is the tag rule; `answer` is what stands in the answer block, None without one;
@@ -31,6 +30,16 @@ def open_envelope(response: str, spec: Spec) -> Envelope:
     >>> open_envelope("B", ONETHINKER_RELEASED).judged, open_envelope("B", ONETHINKER_PAPER).judged
     ('B', None)
     """
+    plain = read_plain(response.strip())
+    if plain is not None:
+        answer = (plain if spec.tags == "paper" else tighten(plain)).strip()
+        if answer or spec.tags == "paper":
+            return Envelope(True, answer, answer)
+    return open_at_length(response, spec)
+
+
+def open_at_length(response: str, spec: Spec) -> Envelope:
+    """Take a response apart by the rule as it is stated, whatever it looks like."""
     if spec.tags == "paper":
         text = tighten_tags(response)
         answer = extract_answer(text)

@@ -1,15 +1,15 @@
 """From a response to its reward: envelope, truth, accuracy, format, structure, combination.
 
-The three steps stand apart so that an engine can put the middle one where it belongs:
+The steps stand apart so that an engine can put the judging where it belongs: `open_item`,
 `prepare` and `conclude` are cheap and pure, `judge` may hang for isolated kinds.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from rewards.errors import BadTruth, RewardError
-from rewards.format import open_envelope
+from rewards.format import Envelope, open_envelope
 from rewards.registry import RewardKind, lookup
 from rewards.sample import JSON, Sample
 from rewards.score import Score, Scored, Unscored, Verdict
@@ -19,60 +19,86 @@ from rewards.text.tags import extract_answer
 
 NO_ANSWER = "no <answer> block"
 
-Cause = tuple[str, str | None, str]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """What items of a kind are judged against.
+
+    `source` is the truth as it came, without its tags; `value` what the kind's reader made of it,
+    unless `error` says why it made nothing. A truth is equal to itself alone.
+    """
+
+    kind: RewardKind
+    source: JSON
+    value: Any = None
+    error: BadTruth | None = None
+
+
+class Opened(NamedTuple):
+    """An item taken apart: all that a rule's verdict depends on."""
+
+    truth: Truth
+    envelope: Envelope
 
 
 @dataclass(slots=True)
 class Memo:
-    """What the items of one batch share: truths already read, answers already judged."""
+    """What the items of one batch share: truths already read, verdicts already reached."""
 
-    truths: dict[Cause, Any] = field(default_factory=dict)
-    scores: dict[tuple[str, str | None, str, str], Score] = field(default_factory=dict)
+    truths: dict[tuple[RewardKind, str], Truth] = field(default_factory=dict)
+    verdicts: dict[Opened, Verdict] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An item taken apart and ready to be judged.
+    """An item ready to be judged: what the kind's reader made of the answer, and what it earns."""
 
-    `block` is the text of the answer block and `text` what accuracy is judged on, each None
-    when there is none; `answer` is what the kind's reader made of it. `source` is the truth as
-    it came, `truth` what was read; `error` says why the item cannot be judged.
-    """
-
-    kind: RewardKind
-    block: str | None
-    text: str | None
+    opened: Opened
     answer: Any
-    source: JSON
-    truth: Any
     format: float
     structure: float
-    error: RewardError | None = None
+
+    @property
+    def kind(self) -> RewardKind:
+        """How the item is judged."""
+        return self.opened.truth.kind
+
+    @property
+    def source(self) -> JSON:
+        """The truth as it came, without its tags."""
+        return self.opened.truth.source
+
+    @property
+    def text(self) -> str | None:
+        """What accuracy is judged on, None when there is nothing."""
+        return self.opened.envelope.judged
 
 
-def prepare(sample: Sample, spec: Spec, memo: Memo) -> Prepared:
-    """Take one item apart; raises `UnknownKind`, and keeps a `BadTruth` for `conclude`."""
+def open_item(sample: Sample, spec: Spec, memo: Memo) -> Opened:
+    """Take one item apart; raises `UnknownKind`, and keeps a `BadTruth` for `judge`."""
     kind = lookup(sample.kind, sample.media_type)
-    envelope = open_envelope(sample.response, spec)
-    answer = kind.shape.read(envelope.judged or "", spec.answers == "strict")
-    source, truth, error = None, None, None
-    try:
-        source = _source(sample.ground_truth, kind, spec)
-        truth = _read_truth(source, kind, memo)
-    except BadTruth as bad:
-        error = bad
-    fits = spec.tags != "paper" or (envelope.judged is not None and kind.shape.fits(answer))
+    source = sample.ground_truth
+    if not isinstance(source, str):
+        truth = _read_truth(source, kind, spec)
+    elif (known := memo.truths.get((kind, source))) is not None:
+        truth = known
+    else:
+        truth = memo.truths[kind, source] = _read_truth(source, kind, spec)
+    return Opened(truth, open_envelope(sample.response, spec))
+
+
+def prepare(opened: Opened, spec: Spec) -> Prepared:
+    """Read the answer, and see what its format and structure earn."""
+    truth, envelope = opened
+    shape = truth.kind.shape
+    answer = shape.read(envelope.judged or "", spec.answers == "strict")
+    fits = spec.tags != "paper" or (envelope.judged is not None and shape.fits(answer))
     structured = envelope.enveloped and spec.structure_weight > 0.0
     return Prepared(
-        kind=kind,
-        block=envelope.answer,
-        text=envelope.judged,
-        answer=answer,
-        source=source,
-        truth=truth,
+        opened,
+        answer,
         format=float(envelope.enveloped and fits),
-        structure=kind.shape.reward(answer, _frames(truth)) if structured else 0.0,
-        error=error,
+        structure=shape.reward(answer, _frames(truth.value)) if structured else 0.0,
     )
 
 
@@ -81,14 +107,24 @@ def judge(item: Prepared, spec: Spec) -> Score | RewardError:
 
     Not covered: an isolated kind may hang or take all memory; call it where it can be killed.
     """
-    if item.error is not None:
-        return item.error
-    if item.text is None:
+    truth, envelope = item.opened
+    if truth.error is not None:
+        return truth.error
+    if envelope.judged is None:
         return Score.miss(NO_ANSWER)
     try:
-        return item.kind.judge(item.answer, item.truth, spec)
+        return judge_at_once(item) or truth.kind.judge(item.answer, truth.value, spec)
     except RewardError as error:
         return error
+
+
+def judge_at_once(item: Prepared) -> Score | None:
+    """Judge an isolated kind's item if that takes no time, by the same rule; else None."""
+    truth, envelope = item.opened
+    shortcut = truth.kind.shortcut
+    if shortcut is None or envelope.judged is None:
+        return None
+    return shortcut(envelope.judged, str(truth.source))
 
 
 def conclude(item: Prepared, outcome: Score | RewardError, spec: Spec) -> Verdict:
@@ -126,29 +162,26 @@ def score_batch(samples: Iterable[Sample], spec: Spec) -> list[Verdict]:
 
 def _score_one(sample: Sample, spec: Spec, memo: Memo) -> Verdict:
     try:
-        item = prepare(sample, spec, memo)
+        opened = open_item(sample, spec, memo)
     except RewardError as error:
         return Unscored(0.0, 0.0, error)
-    key = memo_key(item)
-    outcome: Score | RewardError | None = memo.scores.get(key) if key else None
-    if outcome is None:
-        outcome = judge(item, spec)
-        if key and isinstance(outcome, Score):
-            memo.scores[key] = outcome
-    return conclude(item, outcome, spec)
+    verdict = memo.verdicts.get(opened)
+    if verdict is None:
+        item = prepare(opened, spec)
+        verdict = memo.verdicts[opened] = conclude(item, judge(item, spec), spec)
+    return verdict
 
 
-def memo_key(item: Prepared) -> tuple[str, str | None, str, str] | None:
-    """Return what decides the item's accuracy, or None when it has no such short name."""
-    if item.text is None or not isinstance(item.source, str) or item.kind.masks:
-        return None
-    return item.kind.name, item.kind.media, item.source, item.text
-
-
-def _source(truth: JSON, kind: RewardKind, spec: Spec) -> JSON:
+def _read_truth(truth: JSON, kind: RewardKind, spec: Spec) -> Truth:
     source = extract_answer(truth) or truth if isinstance(truth, str) else truth
-    if kind.shape is not TEXT:
-        return source
+    try:
+        source = _as_text(source, kind, spec) if kind.shape is TEXT else source
+        return Truth(kind, source, value=kind.read_truth(source))
+    except BadTruth as error:
+        return Truth(kind, source, error=error)
+
+
+def _as_text(source: JSON, kind: RewardKind, spec: Spec) -> str:
     if isinstance(source, int | float) and not isinstance(source, bool):
         return str(source)
     if not isinstance(source, str):
@@ -156,15 +189,6 @@ def _source(truth: JSON, kind: RewardKind, spec: Spec) -> JSON:
     if spec.answers == "strict" and not source.strip() and not kind.takes_empty_truth:
         raise BadTruth("the ground truth is empty")
     return source
-
-
-def _read_truth(source: JSON, kind: RewardKind, memo: Memo) -> Any:
-    if not isinstance(source, str):
-        return kind.read_truth(source)
-    key = (kind.name, kind.media, source)
-    if key not in memo.truths:
-        memo.truths[key] = kind.read_truth(source)
-    return memo.truths[key]
 
 
 def _frames(truth: Any) -> Iterable[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from rewards.errors import UnknownKind
 from rewards.kinds.mask import ON_CLIP, ON_IMAGE, MaskRule, score_without_model
 from rewards.kinds.mask import score_without_media as refuse_without_media
-from rewards.kinds.math import parse_formula, score_math
+from rewards.kinds.math import compare_numbers, read_math_truth, score_math
 from rewards.kinds.multiple_choice import compare_options, score_multiple_choice
 from rewards.kinds.numerical import score_numerical
 from rewards.kinds.ocr import read_truth as read_transcription
@@ -59,7 +59,7 @@ class Lane(Enum):
     MASKS = "masks"  # a mask model draws, then the row's `masks` reads the truth and judges
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RewardKind:
     """A way to score an answer, and the names callers know it by.
 
@@ -67,6 +67,7 @@ class RewardKind:
     `BadTruth`; `judge(answer, truth, spec)` takes what `shape.read` and `read_truth` gave.
     `media` restricts the row to items of that media type; a row without it takes the others.
     `shortcut` judges some (answer, truth) texts of an isolated kind exactly and at once.
+    A row is equal to itself alone.
     """
 
     name: str
@@ -107,6 +108,7 @@ KINDS = (
         _as_it_is,
         score_math,
         lane=Lane.ISOLATED,
+        shortcut=compare_numbers,
     ),
     RewardKind(
         "ocr",
@@ -201,11 +203,12 @@ def _index(kinds: tuple[RewardKind, ...]) -> dict[tuple[str, str | None], Reward
     return rows
 
 
+SPELLINGS_KEPT = 1024
 _ROWS = _index(KINDS)
 NAMES = tuple(dict.fromkeys(kind.name for kind in KINDS))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=SPELLINGS_KEPT)
 def lookup(name: str, media: str | None = None) -> RewardKind:
     """Return the row for `name`, or an alias in any case and spelling, and a media type.
 
@@ -237,4 +240,4 @@ def prepare_truth(kind: RewardKind, truth: str) -> None:
     When this is what hangs, the dataset is at fault and not the policy.
     """
     if kind.judge is score_math:
-        parse_formula(truth)
+        read_math_truth(truth)

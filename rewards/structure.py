@@ -18,7 +18,7 @@ from rewards.text.answers import (
     read_span,
     read_tube,
 )
-from rewards.text.numerals import is_usable
+from rewards.text.numerals import are_usable, is_usable
 
 WHOLE, PART = 0.5, 0.25
 POINTS = 3
@@ -70,7 +70,7 @@ def _share_of_frames(answer: Any, frames: Iterable[str]) -> float:
     if not isinstance(answer, Tube) or answer.boxes is None:
         return 0.0
     keys = list(frames)
-    return PART * sum(key in answer.boxes for key in keys) / len(keys) if keys else 0.0
+    return PART * sum(map(answer.boxes.__contains__, keys)) / len(keys) if keys else 0.0
 
 
 def _track_reward(answer: Any, frames: Iterable[str]) -> float:
@@ -83,17 +83,15 @@ def _tube_reward(answer: Any, frames: Iterable[str]) -> float:
 
 
 def _is_finite(answer: Any) -> bool:
-    return _is_read(answer) and all(map(is_usable, answer))
+    return _is_read(answer) and are_usable(answer)
 
 
 def _fits_track(answer: Any) -> bool:
-    return bool(_has_boxes(answer) and answer.boxes) and all(
-        map(is_usable, chain(*answer.boxes.values()))
-    )
+    return bool(_has_boxes(answer) and answer.boxes) and are_usable(chain(*answer.boxes.values()))
 
 
 def _fits_tube(answer: Any) -> bool:
-    return _fits_track(answer) and answer.time is not None and all(map(is_usable, answer.time))
+    return _fits_track(answer) and answer.time is not None and are_usable(answer.time)
 
 
 def _guides_image(answer: Any) -> bool:
@@ -117,7 +115,7 @@ def _prompts_clip(answer: Any) -> bool:
 
 
 def _finite_image(answer: Any) -> bool:
-    return all(map(is_usable, chain(answer.box, *answer.positive, *answer.negative)))
+    return are_usable(chain(answer.box, *answer.positive, *answer.negative))
 
 
 def _finite_video(answer: Any) -> bool:

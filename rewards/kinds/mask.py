@@ -16,7 +16,7 @@ from rewards.score import Score
 from rewards.specs import Spec
 from rewards.text.answers import Malformed, Prompts
 from rewards.text.masks import FrameMask, RunLengths, read_frame_masks, read_mask
-from rewards.text.numerals import is_usable
+from rewards.text.numerals import are_usable, is_usable
 
 GRID = 1000.0
 MOST_POINTS = 256
@@ -58,7 +58,7 @@ def prompt_image(answer: Prompts | Malformed, times_s: Times = (0.0,)) -> MaskPr
         return Score.miss(
             f'expected "positive_points" and "negative_points": [[x, y], …], at most {MOST_POINTS}'
         )
-    if not all(map(is_usable, chain(box, *positive, *negative))):
+    if not are_usable(chain(box, *positive, *negative)):
         return Score.miss("a number is not finite")
     x1, y1, x2, y2 = map(_on_grid, box)
     return MaskPrompt((x1, y1, x2, y2), _held(positive), _held(negative))

@@ -11,7 +11,7 @@ from rewards.maths.points import mean_matched_distance
 from rewards.score import Score
 from rewards.specs import Spec
 from rewards.text.answers import Box, Malformed, Point, Prompts, read_prompts
-from rewards.text.numerals import is_usable
+from rewards.text.numerals import are_usable, is_usable
 
 NEEDS_MEDIA = "segmentation is scored by media_type: expected 'image' or 'video'"
 
@@ -140,4 +140,4 @@ def _similarity(
 
 def _finite(prompts: Prompts) -> bool:
     points: Iterable[Point] = chain(prompts.positive or (), prompts.negative or ())
-    return all(map(is_usable, chain(prompts.box or (), *points)))
+    return are_usable(chain(prompts.box or (), *points))

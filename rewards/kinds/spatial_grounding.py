@@ -5,7 +5,7 @@ from rewards.maths.boxes import box_iou
 from rewards.score import Score
 from rewards.specs import Spec
 from rewards.text.answers import Box, Malformed, read_box
-from rewards.text.numerals import is_usable
+from rewards.text.numerals import are_usable
 
 
 def read_truth(source: object) -> Box:
@@ -17,7 +17,7 @@ def read_truth(source: object) -> Box:
     box = read_box(source)
     if isinstance(box, Malformed):
         raise BadTruth(f"{box.why} as ground truth")
-    if not all(map(is_usable, box)):
+    if not are_usable(box):
         raise BadTruth("expected finite corners as ground truth")
     return box
 
@@ -30,6 +30,6 @@ def score_spatial_grounding(answer: Box | Malformed, truth: Box, spec: Spec) -> 
     """
     if isinstance(answer, Malformed):
         return Score.miss(answer.why)
-    if not all(map(is_usable, answer)):
+    if not are_usable(answer):
         return Score.miss("a corner is not finite")
     return Score(box_iou(answer, truth))

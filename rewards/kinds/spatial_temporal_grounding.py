@@ -10,7 +10,7 @@ from rewards.maths.intervals import interval_iou
 from rewards.score import Score
 from rewards.specs import Spec
 from rewards.text.answers import Box, Malformed, Span, Tube, read_tube
-from rewards.text.numerals import is_usable
+from rewards.text.numerals import are_usable
 
 EXPECTED = 'expected a JSON object {"time": [start, end], "boxes": {frame: [x1, y1, x2, y2]}}'
 
@@ -36,7 +36,7 @@ def read_truth(source: object) -> TrueTube:
         raise BadTruth(f"{EXPECTED} with at least one frame as ground truth")
     boxes = {frame: box for frame, box in tube.boxes.items() if box is not None}
     numbers = chain(tube.time, *boxes.values())
-    if len(boxes) < len(tube.boxes) or not all(map(is_usable, numbers)):
+    if len(boxes) < len(tube.boxes) or not are_usable(numbers):
         raise BadTruth("expected four finite numbers for every frame, and finite times, as truth")
     return TrueTube(tube.time, boxes)
 
@@ -59,7 +59,7 @@ def score_spatial_temporal_grounding(
         return Score.miss(EXPECTED)
     boxes = answer.boxes or {}
     read = [box for box in boxes.values() if box is not None]
-    if not all(map(is_usable, chain(answer.time or (), *read))):
+    if not are_usable(chain(answer.time or (), *read)):
         return Score.miss("a number is not finite")
     time_iou = interval_iou(answer.time, truth.time) if answer.time else 0.0
     mean_iou = _mean_iou(boxes, truth.boxes, over_truth=spec.tube_frames == "truth")

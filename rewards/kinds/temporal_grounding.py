@@ -5,7 +5,7 @@ from rewards.maths.intervals import interval_iou
 from rewards.score import Score
 from rewards.specs import Spec
 from rewards.text.answers import Malformed, Span, read_span
-from rewards.text.numerals import is_usable
+from rewards.text.numerals import are_usable
 
 
 def read_truth(source: object) -> Span:
@@ -17,7 +17,7 @@ def read_truth(source: object) -> Span:
     span = read_span(source)
     if isinstance(span, Malformed):
         raise BadTruth(f"{span.why} as ground truth")
-    if not all(map(is_usable, span)):
+    if not are_usable(span):
         raise BadTruth("expected finite times as ground truth")
     return span
 
@@ -30,6 +30,6 @@ def score_temporal_grounding(answer: Span | Malformed, truth: Span, spec: Spec) 
     """
     if isinstance(answer, Malformed):
         return Score.miss(answer.why)
-    if not all(map(is_usable, answer)):
+    if not are_usable(answer):
         return Score.miss("a time is not finite")
     return Score(interval_iou(answer, truth))

@@ -8,7 +8,7 @@ from rewards.maths.boxes import box_iou
 from rewards.score import Score
 from rewards.specs import Spec
 from rewards.text.answers import Box, Malformed, Tube, read_tube
-from rewards.text.numerals import is_usable
+from rewards.text.numerals import are_usable
 
 EXPECTED = 'expected a JSON object {"boxes": {frame: [x1, y1, x2, y2]}}'
 
@@ -25,7 +25,7 @@ def read_truth(source: object) -> Track:
     if isinstance(tube, Malformed) or not tube.boxes:
         raise BadTruth(f"{EXPECTED} with at least one frame as ground truth")
     track = {frame: box for frame, box in tube.boxes.items() if box is not None}
-    if len(track) < len(tube.boxes) or not all(map(is_usable, chain(*track.values()))):
+    if len(track) < len(tube.boxes) or not are_usable(chain(*track.values())):
         raise BadTruth("expected four finite numbers for every frame of the ground truth")
     return track
 
@@ -41,9 +41,10 @@ def score_tracking(answer: Tube | Malformed, truth: Track, spec: Spec) -> Score:
     """
     if isinstance(answer, Malformed) or answer.boxes is None:
         return Score.miss(EXPECTED)
-    boxes = {frame: box for frame, box in answer.boxes.items() if box is not None}
-    if not all(map(is_usable, chain(*boxes.values()))):
+    boxes = answer.boxes
+    if not are_usable(chain(*(box for box in boxes.values() if box))):
         return Score.miss("a corner is not finite")
-    total = sum(box_iou(boxes[frame], box) for frame, box in truth.items() if frame in boxes)
+    pairs = ((boxes.get(frame), box) for frame, box in truth.items())
+    total = sum(box_iou(told, true) for told, true in pairs if told)
     mean_iou = total / len(truth)
     return Score(mean_iou, parts={"mean_iou": mean_iou, "frames": float(len(truth))})

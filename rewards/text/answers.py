@@ -3,13 +3,19 @@
 The lenient reading takes for a number whatever Python's `float` takes, numeric strings and
 booleans too, as the released code does; the strict reading takes JSON numbers only. Numbers
 that are not finite are read as they stand: the kinds decide what they are worth.
+
+A text that is just what was asked for, JSON numbers under the expected names, means the same in
+both readings and is decoded at once by its type; every other text is read part by part.
 """
 
 import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+from msgspec import DecodeError, Struct
+from msgspec.json import Decoder
 
 Span = tuple[float, float]
 Box = tuple[float, float, float, float]
@@ -52,6 +58,44 @@ class Prompts:
     keyframe_s: float | None
 
 
+class _Exact(Struct, forbid_unknown_fields=True):
+    """A text that holds what was asked for and nothing else."""
+
+
+class _ExactSpan(_Exact):
+    time: Span
+
+
+class _ExactBox(_Exact):
+    boxes: Box
+
+
+class _ExactTube(_Exact):
+    boxes: dict[str, Box]
+    time: Span | None = None
+
+
+class _ExactPrompts(_Exact):
+    boxes: Box
+    positive_points: tuple[Point, ...]
+    negative_points: tuple[Point, ...]
+    time: float | None = None
+
+
+_SPAN, _BOX = Decoder(_ExactSpan), Decoder(_ExactBox)
+_TUBE, _PROMPTS = Decoder(_ExactTube), Decoder(_ExactPrompts)
+Exact = TypeVar("Exact", bound=_Exact)
+
+
+def _decode(decoder: Decoder[Exact], source: object) -> Exact | None:
+    if type(source) is not str:  # the decoder takes no subclasses
+        return None
+    try:
+        return decoder.decode(source)
+    except (DecodeError, UnicodeEncodeError):
+        return None
+
+
 def read_span(source: object, *, strict: bool = False) -> Span | Malformed:
     """Read `{"time": [start, end]}`, seconds, from JSON text or a JSON object.
 
@@ -60,6 +104,9 @@ def read_span(source: object, *, strict: bool = False) -> Span | Malformed:
     >>> read_span("around noon")
     Malformed(why='expected a JSON object {"time": [start, end]}')
     """
+    exact = _decode(_SPAN, source)
+    if exact is not None:
+        return exact.time
     fields = _fields(source)
     span = _numbers(fields.get("time"), SPAN, _reading(strict)) if fields is not None else None
     if span is None:
@@ -73,6 +120,9 @@ def read_box(source: object, *, strict: bool = False) -> Box | Malformed:
     >>> read_box('{"boxes": ["1", 2, 3, 4]}'), read_box('{"boxes": ["1", 2, 3, 4]}', strict=True)
     ((1.0, 2.0, 3.0, 4.0), Malformed(why='expected a JSON object {"boxes": [x1, y1, x2, y2]}'))
     """
+    exact = _decode(_BOX, source)
+    if exact is not None:
+        return exact.boxes
     fields = _fields(source)
     box = _box(fields.get("boxes"), _reading(strict)) if fields is not None else None
     return Malformed('expected a JSON object {"boxes": [x1, y1, x2, y2]}') if box is None else box
@@ -84,6 +134,9 @@ def read_tube(source: object, *, strict: bool = False) -> Tube | Malformed:
     >>> read_tube('{"boxes": {"5": [0, 0, 1, 1], "6": null}}')
     Tube(time=None, has_pair=False, boxes={'5': (0.0, 0.0, 1.0, 1.0), '6': None})
     """
+    exact = _decode(_TUBE, source)
+    if exact is not None:
+        return Tube(exact.time, exact.time is not None, exact.boxes)
     fields = _fields(source)
     if fields is None:
         return Malformed('expected a JSON object {"boxes": {frame: [x1, y1, x2, y2]}}')
@@ -106,6 +159,9 @@ def read_prompts(source: object, *, strict: bool = False) -> Prompts | Malformed
     >>> read_prompts('{"boxes": [0, 0, 9, 9], "positive_points": [[1, 2]], "time": 3}')
     Prompts(box=(0.0, 0.0, 9.0, 9.0), positive=((1.0, 2.0),), negative=None, keyframe_s=3.0)
     """
+    exact = _decode(_PROMPTS, source)
+    if exact is not None:
+        return Prompts(exact.boxes, exact.positive_points, exact.negative_points, exact.time)
     fields = _fields(source)
     if fields is None:
         return Malformed('expected a JSON object {"boxes", "positive_points", "negative_points"}')

@@ -1,6 +1,7 @@
 """Numbers written as text."""
 
 import math
+from collections.abc import Iterable
 
 from rewards.errors import BadTruth
 
@@ -27,7 +28,18 @@ def is_usable(value: float) -> bool:
     >>> is_usable(-3.5), is_usable(float("nan")), is_usable(1e200)
     (True, False, False)
     """
-    return -LARGEST <= value <= LARGEST and not math.isnan(value)
+    return -LARGEST <= value <= LARGEST
+
+
+def are_usable(values: Iterable[float]) -> bool:
+    """Tell whether every one of `values` is usable.
+
+    >>> are_usable([1.0, -3.5]), are_usable([1.0, float("nan")]), are_usable([])
+    (True, False, True)
+    """
+    numbers = tuple(values)
+    # None is larger than the length of the vector they make: one call settles all but the absurd.
+    return math.hypot(*numbers) <= LARGEST or all(map(is_usable, numbers))
 
 
 def read_true_number(text: str) -> float:

@@ -1,29 +1,40 @@
 """ROUGE with Porter stemming: how many words and runs of words two texts share."""
 
-import re
 from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property
 from itertools import pairwise
-from typing import Any, Self
+from string import ascii_lowercase, digits
+from typing import Self, TypeVar
 
 from nltk.stem.porter import PorterStemmer
 from rapidfuzz.distance import LCSseq
 
-WORD = re.compile(r"[a-z0-9]+")
 LONGEST_UNSTEMMED = 3
 STEMS_KEPT = 1 << 17
 
-Bigram = tuple[str, str]
+LETTERS = (ascii_lowercase + digits).encode()
+ONLY_LETTERS = bytes(code if code in LETTERS else ord(" ") for code in range(256))
+
+Gram = TypeVar("Gram", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Words:
     """A text as ROUGE sees it: stemmed words, and how often each word and pair occurs."""
 
     words: tuple[str, ...]
-    unigrams: Counter[str]
-    bigrams: Counter[Bigram]
+
+    @cached_property
+    def unigrams(self) -> Counter[str]:
+        """How often each word occurs."""
+        return Counter(self.words)
+
+    @cached_property
+    def bigrams(self) -> Counter[tuple[str, str]]:
+        """How often each word follows each."""
+        return Counter(pairwise(self.words))
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -32,11 +43,8 @@ class Words:
         >>> Words.read("Two dogs, running!").words
         ('two', 'dog', 'run')
         """
-        words = tuple(
-            _stem(word) if len(word) > LONGEST_UNSTEMMED else word
-            for word in WORD.findall(text.lower())
-        )
-        return cls(words, Counter(words), Counter(pairwise(words)))
+        plain = text.lower().encode("ascii", "replace").translate(ONLY_LETTERS)
+        return cls(tuple(map(_stems.__getitem__, plain.split())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +72,20 @@ def rouge(answer: Words, truth: Words) -> Rouge:
     size, true_size = len(answer.words), len(truth.words)
     common = LCSseq.similarity(answer.words, truth.words) if size and true_size else 0
     return Rouge(
-        _f1(_shared(answer.unigrams, truth.unigrams), size, true_size),
-        _f1(_shared(answer.bigrams, truth.bigrams), size - 1, true_size - 1),
+        _f1(_shared(answer.words, truth.unigrams), size, true_size),
+        _f1(_shared(pairwise(answer.words), truth.bigrams), size - 1, true_size - 1),
         _f1(common, size, true_size),
     )
 
 
-def _shared(counts: Counter[Any], others: Counter[Any]) -> int:
-    few, many = (counts, others) if len(counts) < len(others) else (others, counts)
-    return sum(min(n, many[gram]) for gram, n in few.items() if gram in many)
+def _shared(grams: Iterable[Gram], counts: Mapping[Gram, int]) -> int:
+    # The truth is counted once for all its answers; to count each answer, too, would cost more.
+    left, shared = dict(counts), 0
+    for gram in grams:
+        if count := left.get(gram):
+            left[gram] = count - 1
+            shared += 1
+    return shared
 
 
 def _f1(shared: int, size: int, true_size: int) -> float:
@@ -80,11 +93,20 @@ def _f1(shared: int, size: int, true_size: int) -> float:
     return 2 * precision * recall / (precision + recall) if shared else 0.0
 
 
+class _Stems(dict[bytes, str]):
+    """The stems of words, found when they are first asked for; all are forgotten now and then."""
+
+    def __missing__(self, word: bytes) -> str:
+        if len(self) >= STEMS_KEPT:
+            self.clear()
+        text = word.decode()
+        stem = self[word] = _stemmer().stem(text) if len(text) > LONGEST_UNSTEMMED else text
+        return stem
+
+
+_stems = _Stems()
+
+
 @cache
 def _stemmer() -> PorterStemmer:
     return PorterStemmer()
-
-
-@lru_cache(maxsize=STEMS_KEPT)
-def _stem(word: str) -> str:
-    return str(_stemmer().stem(word))

@@ -3,7 +3,7 @@
 import re
 
 OPEN, CLOSE = "<answer>", "</answer>"
-THINK, JOINT = "<think>", re.compile(r"</think>\s*<answer>")
+THINK, THOUGHT, JOINT = "<think>", "</think>", re.compile(r"</think>\s*<answer>")
 SPACED_TAG = re.compile(r"<\s*(/?)\s*(think|answer)\s*>")
 
 
@@ -32,6 +32,31 @@ def tighten_tags(text: str) -> str:
     '<think>a < b</think>'
     """
     return SPACED_TAG.sub(r"<\1\2>", text)
+
+
+def read_plain(text: str) -> str | None:
+    """Return what stands in the answer block of a response that is plain, else None.
+
+    Plain is a response of `<think>…</think>`, white space and `<answer>…</answer>` without any
+    other `<`: the tag rule holds, its first answer block is its only one, and tightening cannot
+    make or move a tag.
+
+    >>> read_plain("<think>a</think> <answer> B </answer>"), read_plain("<think>a < b</think>B")
+    (' B ', None)
+    """
+    shut = text.find("<", len(THINK))
+    opened = text.find("<", shut + 1)
+    start, end = opened + len(OPEN), len(text) - len(CLOSE)
+    if (
+        text.startswith(THINK)
+        and text.startswith(THOUGHT, shut)
+        and text.startswith(OPEN, opened)
+        and text.find("<", start) == end
+        and text.endswith(CLOSE)
+        and not text[shut + len(THOUGHT) : opened].strip()
+    ):
+        return text[start:end]
+    return None
 
 
 def extract_answer(text: str) -> str | None:

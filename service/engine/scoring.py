@@ -77,7 +77,7 @@ class ScoringEngine:
             self._compare(plan, deadline),
             self._judge_masks(plan, deadline),
         )
-        return plan.verdicts()
+        return plan.verdicts
 
     async def _judge_cases(self, plan: Plan, deadline: float | None) -> None:
         cases = list(plan.cases)
@@ -91,15 +91,15 @@ class ScoringEngine:
         outcomes = await judge_likenesses(
             list(plan.likenesses.values()), self._similarity, plan.spec, deadline=deadline
         )
-        for index, outcome in zip(plan.likenesses, outcomes, strict=True):
-            plan.outcomes[index] = outcome
+        for place, outcome in zip(plan.likenesses, outcomes, strict=True):
+            plan.settle(place, outcome)
 
     async def _judge_masks(self, plan: Plan, deadline: float | None) -> None:
         if self._masks is None or not plan.looks:
             return
         outcomes = await self._masks.judge(list(plan.looks.values()), plan.spec, deadline=deadline)
-        for index, outcome in zip(plan.looks, outcomes, strict=True):
-            plan.outcomes[index] = outcome
+        for place, outcome in zip(plan.looks, outcomes, strict=True):
+            plan.settle(place, outcome)
 
 
 async def _take_all(plan: Plan, samples: Sequence[Sample], deadline: float | None) -> None:

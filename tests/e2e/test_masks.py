@@ -8,7 +8,7 @@ from skimage import data
 
 from rewards.backends.sam2.opening import open_sam2
 from rewards.maths.masks import mask_overlap
-from rewards.pipeline import Memo, prepare
+from rewards.pipeline import Memo, open_item, prepare
 from rewards.ports import Picture
 from rewards.registry import lookup
 from rewards.sample import Sample
@@ -69,7 +69,10 @@ def directly(checkpoint, group, pixels):
     row = lookup("mask", "image").masks
     samples = [Sample("mask", one["response"], one["ground_truth"], "image") for one in group]
     prompts = [
-        row.prompt(prepare(sample, ONETHINKER_RELEASED, Memo()).answer, (0.0,))
+        row.prompt(
+            prepare(open_item(sample, ONETHINKER_RELEASED, Memo()), ONETHINKER_RELEASED).answer,
+            (0.0,),
+        )
         for sample in samples
     ]
 

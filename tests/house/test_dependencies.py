@@ -29,7 +29,13 @@ UNSEEN = {
     "tensorboard": "torch writes its files with it",
 }
 # Imported by name, and whose own words they are.
-LENT = {"annotated_types": "pydantic", "starlette": "fastapi"}
+LENT = {
+    "annotated_types": "pydantic",
+    "antlr4": "math-verify",
+    "latex2sympy2_extended": "math-verify",
+    "starlette": "fastapi",
+    "sympy": "math-verify",
+}
 
 # An adapter is loaded by its framework, which it therefore need not bring along.
 ADAPTERS = Path("trainer_client/adapters")

@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from math_verify import parse, verify
 
-from rewards.kinds.math import score_math
+from rewards.kinds.math import compare_numbers, score_math
 from rewards.specs import Spec
+from tests.formulas import formulas, numbers
 
-formulas = st.builds(
+similar = st.builds(
     "{}{}{}".format,
     st.integers(-99, 99),
     st.sampled_from(["", "/3", r"\sqrt{2}", "x", "^2", r"\%", "^\\circ", ".50"]),
@@ -34,7 +35,14 @@ def test_worked_by_hand(answer, truth, expected):
     assert score_math(answer, truth, Spec()).value == expected
 
 
-@given(formulas, formulas)
+@given(similar | formulas, similar | formulas)
 def test_agrees_with_math_verify_on_a_main_thread(answer, truth):
-    """Keeping parsed formulas and leaving out the alarm change no verdict."""
+    """Reading and comparing by shorter ways and leaving out the alarm change no verdict."""
     assert score_math(answer, truth, Spec()).value == float(verify(parse(truth), parse(answer)))
+
+
+@given(numbers, numbers)
+def test_numbers_are_compared_at_once_as_they_are_at_length(answer, truth):
+    """What is judged without sympy is judged as with it."""
+    quick = compare_numbers(answer, truth)
+    assert quick is None or quick == score_math(answer, truth, Spec())

@@ -1,9 +1,11 @@
 """Tests for `rewards.text.answers`."""
 
+import json
 import math
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from rewards.text.answers import (
     Malformed,
@@ -79,3 +81,50 @@ def test_a_keyframe_is_a_json_number(time, lenient, strict):
     text = f'{{"time": {time}}}'
     assert read_prompts(text).keyframe_s == lenient
     assert read_prompts(text, strict=True).keyframe_s == strict
+
+
+numbers = st.integers() | st.floats() | st.sampled_from(["1e400", "-0", "007", "1.", "NaN", '"1"'])
+lists = st.lists(numbers.map(str), max_size=5).map(lambda items: f"[{', '.join(items)}]")
+values = lists | st.lists(lists, max_size=3).map(lambda items: f"[{','.join(items)}]")
+frames = st.lists(
+    st.tuples(st.sampled_from(["1", "2", "a", "\\u0031", "é"]), lists), max_size=3
+).map(lambda pairs: "{" + ", ".join(f'"{frame}": {box}' for frame, box in pairs) + "}")
+names = st.sampled_from(["time", "boxes", "positive_points", "negative_points", "else"])
+objects = st.lists(st.tuples(names, values | frames | numbers.map(str)), max_size=4).map(
+    lambda pairs: "{" + ", ".join(f'"{name}": {value}' for name, value in pairs) + "}"
+)
+spaced = st.builds("{}{}{}".format, st.sampled_from(["", " ", "\n"]), objects, st.just(" "))
+near_misses = st.sampled_from(
+    [
+        '{"time": [1, 2], "time": "x"}',
+        '{"boxes": {"1": [0, 0, 1, 1], "1": [2, 2, 3, 3]}}',
+        '{"boxes": {"\\ud800": [0, 0, 1, 1]}}',
+        '{"boxes": {"1": [0, 0, 1, 1]}, "time": null}',
+        '{"boxes": {"1": [0, 0, 1, 1]}, "time": [1, 2], "note": 1}',
+        '{"boxes": [1, 2, 3, 4]}\x00',
+        '\ufeff{"boxes": [1, 2, 3, 4]}',
+        '{"boxes": [9007199254740993, 1e22, 4.9e-324, 123456789012345678901234567890]}',
+        '{"boxes": [' + "9" * 400 + ", 2, 3, 4]}",
+        '{"boxes": [0,0,1,1], "positive_points": [[1,2]], "negative_points": [], "time": true}',
+    ]
+)
+
+
+@pytest.mark.parametrize("read", READERS)
+@given(text=spaced | near_misses | hostile_answers)
+def test_decoding_by_type_is_reading_part_by_part(read, text):
+    """A text means the same whether it is decoded at once or parsed first and then read."""
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        parsed = text
+    for strict in (True, False):
+        # Text of a class of its own takes the longer way, and so does what was parsed already.
+        longer = read(parsed if isinstance(parsed, dict) else Text(text), strict=strict)
+        assert repr(read(text, strict=strict)) == repr(longer)
+
+
+class Text(str):
+    """Text that is not quite a string."""
+
+    __slots__ = ()

@@ -3,9 +3,11 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rewards.errors import BadTruth
-from rewards.text.numerals import is_usable, read_number, read_true_number
+from rewards.text.numerals import are_usable, is_usable, read_number, read_true_number
 
 
 @pytest.mark.parametrize(
@@ -39,3 +41,9 @@ def test_a_truth_must_be_a_finite_number(text):
 def test_what_overflows_is_not_usable(value):
     """Neither infinities nor numbers whose squares would be."""
     assert not is_usable(value)
+
+
+@given(st.lists(st.floats() | st.sampled_from([1e150, -1e150, 1.1e150, math.nan]), max_size=5))
+def test_many_are_usable_when_each_one_is(values):
+    """One look at all of them says what a look at each would."""
+    assert are_usable(values) is all(map(is_usable, values))

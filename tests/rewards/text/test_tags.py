@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewards.text.tags import extract_answer, is_enveloped, tighten, tighten_tags
+from rewards.text.tags import (
+    extract_answer,
+    is_enveloped,
+    read_plain,
+    tighten,
+    tighten_tags,
+)
 
 pieces = st.sampled_from(
     ("<think>", "</think>", "<answer>", "</answer>", "<", ">", "/", " ", "\n", "\u2003", "a", "B")
@@ -68,3 +74,31 @@ def test_long_runs_of_marks_take_linear_work(mark):
     response = "<think>" + mark * 100_000 + "</answer>"
     assert is_enveloped(tighten(response)) is False
     assert is_enveloped(tighten_tags(response)) is False
+
+
+outer = st.sampled_from(["", "", "\n", "x", "\u2003"])
+plain_responses = st.tuples(outer, responses, responses, responses, outer).map(
+    "{0[0]}<think>{0[1]}</think>{0[2]}<answer>{0[3]}</answer>{0[4]}".format
+)
+
+
+@given(plain_responses | responses)
+def test_a_plain_response_is_what_the_longer_way_makes_of_it(response):
+    """Where a response is read at once, the tag rule holds and its answer is the same."""
+    content = read_plain(response)
+    if content is None:
+        return
+    for tightened, answer in ((tighten(response), tighten(content)), (response, content)):
+        assert is_enveloped(tightened)
+        assert extract_answer(tightened) == answer.strip()
+    assert tighten_tags(response) == response
+
+
+def test_most_responses_are_plain():
+    """A thought and an answer with white space between them are, a second tag is not."""
+    assert read_plain("<think>a > b</think>\n\n<answer> B\n</answer>") == " B\n"
+    assert read_plain("<think>a</think><answer></answer>") == ""
+    assert read_plain("<think>a</think>x<answer>B</answer>") is None
+    assert read_plain("<think>a < b</think><answer>B</answer>") is None
+    assert read_plain("<think></answer>") is None
+    assert read_plain("") is None

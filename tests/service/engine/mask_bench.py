@@ -8,7 +8,7 @@ import numpy as np
 
 from rewards.backends.sam2.model import Sam2MaskModel
 from rewards.maths.masks import mask_overlap
-from rewards.pipeline import Memo, conclude, prepare
+from rewards.pipeline import Memo, conclude, open_item, prepare
 from rewards.sample import Media, Sample
 from rewards.specs import ONETHINKER_RELEASED
 from service.engine.admission import Admission, Capacity
@@ -52,7 +52,8 @@ class Bench:
 
     async def score(self, samples, *, deadline=None):
         """Judge under the released spec."""
-        items = [prepare(sample, ONETHINKER_RELEASED, Memo()) for sample in samples]
+        spec = ONETHINKER_RELEASED
+        items = [prepare(open_item(sample, spec, Memo()), spec) for sample in samples]
         looks = [Look(item, sample.media) for item, sample in zip(items, samples, strict=True)]
         outcomes = await self.lane.judge(looks, ONETHINKER_RELEASED, deadline=deadline)
         return [

@@ -1,0 +1,82 @@
+"""Formulas as datasets and policies write them, for tests of ways to read and compare them."""
+
+from hypothesis import strategies as st
+
+integers = st.integers(0, 99).map(str)
+decimals = st.tuples(st.integers(0, 99), st.integers(0, 999)).map("{0[0]}.{0[1]}".format)
+letters = st.sampled_from("xynabk")
+
+
+def _grow(inner):
+    pair = st.tuples(inner, inner)
+    return st.one_of(
+        pair.map(r"\frac{{{0[0]}}}{{{0[1]}}}".format),
+        pair.map(r"\dfrac{{{0[0]}}}{{{0[1]}}}".format),
+        pair.map("{0[0]}+{0[1]}".format),
+        pair.map("{0[0]}-{0[1]}".format),
+        pair.map("{0[0]}{0[1]}".format),
+        pair.map(r"{0[0]} \cdot {0[1]}".format),
+        pair.map("({0[0]}, {0[1]})".format),
+        pair.map(r"\{{{0[0]},{0[1]}\}}".format),
+        inner.map(r"\sqrt{{{}}}".format),
+        inner.map("-{}".format),
+        st.tuples(inner, st.integers(0, 3)).map("({0[0]})^{0[1]}".format),
+        st.tuples(inner, st.integers(0, 3)).map("{0[0]}^{{{0[1]}}}".format),
+    )
+
+
+plain = integers | decimals | letters | st.just(r"\pi")
+expressions = st.recursive(plain, _grow, max_leaves=4)
+
+endings = st.sampled_from(["", "", "", r"\%", "%", r"^\circ", " cm", r"\text{ m}", "."])
+equations = st.sampled_from(["", "", "", "x=", "y = 2 = "])
+bodies = st.tuples(equations, expressions, endings).map("".join)
+WRAPPINGS = (
+    "{}",
+    "${}$",
+    "$${}$$",
+    r"\boxed{{{}}}",
+    r"$\boxed{{{}}}$",
+    r"\({}\)",
+    r"\[{}\]",
+    "The answer is ${}$.",
+    "answer: {}",
+    "final answer is ${}$. I hope it is correct",
+    "{} and ${}$",
+    "${}$ or ${}$",
+)
+wrapped = st.builds(
+    lambda wrapping, body, other: wrapping.format(body, other),
+    st.sampled_from(WRAPPINGS),
+    bodies,
+    bodies,
+)
+marks = st.sampled_from(
+    [
+        *"0123456789xye+-*/^(){}[],;=<>$%|!\\",
+        *("$$", " ", "\n", "1,000", "007", ".5", "cm", "and", "or", "\u0663", "\u00b2"),
+        *(r"\frac", r"\sqrt", r"\boxed", r"\pi", r"\left(", r"\right)", r"\{", r"\}", r"\times"),
+        # The long s is an s to patterns that ignore case.
+        *("answer", "Answer", "an\u017fwer", "final answer is"),
+    ]
+)
+formulas = wrapped | st.lists(marks, max_size=8).map("".join)
+
+fractions = st.tuples(st.integers(0, 999), st.integers(1, 99))
+numerals = st.one_of(
+    st.integers(-999, 999).map(str),
+    st.decimals(-99, 99, places=2).map(str),
+    st.decimals(0, 9, places=6).map(str),
+    fractions.map(r"\frac{{{0[0]}}}{{{0[1]}}}".format),
+    fractions.map(r"\tfrac{{{0[0]}}}{{{0[1]}}}".format),
+    fractions.map("{0[0]}/{0[1]}".format),
+    fractions.map(lambda pair: f"{pair[0] / pair[1]:.6f}"),
+    fractions.map(lambda pair: f"{pair[0] / pair[1]:.3f}"),
+    st.sampled_from(["0.5", "1/2", "0.50", "2/4", "-0", "0.0", "007", "3.", "+4", "1,000", "1e3"]),
+)
+numbers = st.builds(
+    lambda wrapping, numeral, ending: wrapping.format(numeral + ending),
+    st.sampled_from(WRAPPINGS[:5]),
+    numerals,
+    st.sampled_from(["", "", "", r"^\circ", r"^{\circ}", " "]),
+)
