@@ -11,14 +11,17 @@ CREATE TABLE runs (
 CREATE TABLE records (
     run TEXT NOT NULL,
     step INTEGER NOT NULL,
+    version INTEGER NOT NULL,
     line BLOB NOT NULL,
-    UNIQUE (run, step)
+    UNIQUE (run, step),
+    UNIQUE (run, version)
 ) STRICT;
 
 CREATE TABLE answers (
     run TEXT NOT NULL,
     step INTEGER NOT NULL,
     part INTEGER NOT NULL,
+    version INTEGER NOT NULL,
     fingerprint TEXT NOT NULL,
     body BLOB NOT NULL,
     UNIQUE (run, step, part)

@@ -9,17 +9,13 @@ WRITE_HEAD = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)"
 RECORDS = "SELECT step, line FROM records WHERE run = ? AND step > ? ORDER BY step LIMIT ?"
 LATEST_RECORD = """\
 SELECT step, line FROM records WHERE run = ? AND step <= ? ORDER BY step DESC LIMIT 1"""
-WRITE_RECORD = "INSERT INTO records VALUES (?, ?, ?)"
-TRIM_RECORDS = """\
-DELETE FROM records WHERE run = ?1 AND step <= (
-    SELECT step FROM records WHERE run = ?1 ORDER BY step DESC LIMIT 1 OFFSET ?2)"""
+WRITE_RECORD = "INSERT INTO records VALUES (?, ?, ?, ?)"
+TRIM_RECORDS = "DELETE FROM records WHERE run = ? AND version <= ?"
 
 ANSWER = "SELECT fingerprint, body FROM answers WHERE run = ? AND step = ? AND part = ?"
-WRITE_ANSWER = "INSERT INTO answers VALUES (?, ?, ?, ?, ?)"
+WRITE_ANSWER = "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?)"
+TRIM_ANSWERS = "DELETE FROM answers WHERE run = ? AND version <= ?"
 EXPIRE_ANSWERS = "DELETE FROM answers WHERE run IN (SELECT run FROM runs WHERE updated_at < ?)"
-TRIM_ANSWERS = """\
-DELETE FROM answers WHERE run = ?1 AND step <= (
-    SELECT step FROM records WHERE run = ?1 ORDER BY step DESC LIMIT 1 OFFSET ?2)"""
 
 OPEN_STEPS = "SELECT step FROM open_steps WHERE run = ?"
 TERMS = "SELECT terms FROM open_steps WHERE run = ? AND step = ?"

@@ -84,16 +84,16 @@ class Tables:
             content = (head.document, head.created_at, head.updated_at)
             self._db.execute(sql.WRITE_HEAD, place + content)
             if write.record is not None:
-                row = (run, write.record.step, write.record.line)
+                row = (run, write.record.step, mark.version, write.record.line)
                 self._db.execute(sql.WRITE_RECORD, row)
             self._db.executemany(
                 sql.WRITE_ANSWER,
                 [
-                    (run, head.step, part, answer.fingerprint, answer.body)
+                    (run, head.step, part, mark.version, answer.fingerprint, answer.body)
                     for part, answer in enumerate(write.answers)
                 ],
             )
-            self._trim(run)
+            self._trim(run, mark.version)
         return True
 
     def gather(self, run: str, offer: Offer) -> Gathered:
@@ -170,9 +170,9 @@ class Tables:
         for statement in sql.FORGET_AFTER:
             self._db.execute(statement, (run, step))
 
-    def _trim(self, run: str) -> None:
-        self._db.execute(sql.TRIM_ANSWERS, (run, self._retention.answer_steps))
-        self._db.execute(sql.TRIM_RECORDS, (run, self._retention.record_steps))
+    def _trim(self, run: str, version: int) -> None:
+        self._db.execute(sql.TRIM_ANSWERS, (run, version - self._retention.answer_steps))
+        self._db.execute(sql.TRIM_RECORDS, (run, version - self._retention.record_steps))
 
     def _oldest(self) -> float:
         return self._clock() - self._retention.expire_s
