@@ -91,6 +91,7 @@ def read_limits(settings: Settings, looking: Looking | None) -> Limits:
         body_bytes=settings.max_body_bytes,
         items=settings.max_items,
         rollouts=settings.max_rollouts,
+        shards_deadline_ms=round(1000 * settings.shards_deadline_s),
         deadline_ms=settings.max_deadline_ms,
         body_timeout_s=settings.body_timeout_s,
         capacity=read_capacity(settings),

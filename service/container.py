@@ -38,6 +38,7 @@ class Limits:
     items: int
     rollouts: int
     deadline_ms: int
+    shards_deadline_ms: int
     body_timeout_s: float
     capacity: Capacity
     media: MediaLimits | None = None

@@ -78,6 +78,8 @@ class Limits(WireModel):
     rollouts: int
     """Of `POST /advantage`."""
     deadline_ms: int
+    shards_deadline_ms: int
+    """How long a shard waits for the others of its step."""
     body_timeout_s: float
     capacity: Capacity
     media: MediaLimits | None

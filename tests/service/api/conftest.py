@@ -31,6 +31,7 @@ LIMITS = Limits(
     body_bytes=200_000,
     items=64,
     rollouts=64,
+    shards_deadline_ms=500,
     deadline_ms=5_000,
     body_timeout_s=1.0,
     capacity=Capacity(body_bytes=400_000, waiting_items=128, active_items=64),
