@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -88,7 +88,8 @@ class ClientConfig:
 
     @classmethod
     def of(cls, where: "ClientConfig | str | None") -> "ClientConfig":
-        """Return a config as it is, one for a URL, or the environment's for `None`."""
+        """Return a config as it is, or the environment's, at a URL if one is given."""
         if isinstance(where, ClientConfig):
             return where
-        return cls.from_environment() if where is None else cls(url=where)
+        found = cls.from_environment()
+        return found if where is None else replace(found, url=where)

@@ -37,7 +37,9 @@ def test_the_environment_says_where_the_service_is():
 def test_a_client_takes_a_url_settings_or_nothing(monkeypatch):
     """The shortest form that says enough will do."""
     monkeypatch.setenv("REWARD_SERVICE_URL", "http://elsewhere:1")
+    monkeypatch.setenv("REWARD_SERVICE_API_KEY", "key")
     config = ClientConfig(url="http://there:2")
     assert ClientConfig.of(config) is config
-    assert ClientConfig.of("http://here:3").url == "http://here:3"
+    here = ClientConfig.of("http://here:3")
+    assert (here.url, here.api_key) == ("http://here:3", "key")
     assert ClientConfig.of(None).url == "http://elsewhere:1"
