@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from transformers.utils import logging
 
 from trainer_client.client import RewardClient
 from trainer_client.config import ClientConfig
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_job(config: TrainingConfig, console: Console, *, resume: bool = False) -> None:
     """Train with a progress bar, then say what was learned and where everything is."""
+    logging.disable_progress_bar()
     settings = replace(ClientConfig.from_environment(), url=config.service.url)
     with RewardClient(settings) as client, Display(config.steps, console) as display:
         model = train(config, client, resume=resume, watch=display.watch)

@@ -50,7 +50,9 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
     """Return the records of a journal file as JSON objects, oldest first; none without a file."""
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    # What follows the last line's end was cut short by a crash.
+    *lines, _ = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines]
 
 
 def _reopen(path: Path, step: int) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from trainer_client.training.policy import Policy
 from trainer_client.training.prompts import Prompt, collate
@@ -66,9 +67,15 @@ def continue_reading(model: Any, reading: Reading, tokens: Tensor, *, done: int 
 
 def token_logprobs(logits: Tensor, tokens: Tensor, temperature: float) -> Tensor:
     """Return the log-probability of each token under logits of one more dimension."""
-    logits = logits.float() / temperature
-    chosen = logits.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
-    return chosen - logits.logsumexp(-1)
+    logits = temper(logits, temperature)
+    return -cross_entropy(logits.flatten(0, -2), tokens.flatten(), reduction="none").view_as(tokens)
+
+
+def temper(logits: Tensor, temperature: float) -> Tensor:
+    """Return float32 logits of the policy that samples at `temperature`."""
+    logits = logits.float()
+    # A vocabulary of logits is large: at temperature 1 it is not copied.
+    return logits if temperature == 1.0 else logits / temperature
 
 
 def response_logprobs(model: Any, reading: Reading, tokens: Tensor, temperature: float) -> Tensor:

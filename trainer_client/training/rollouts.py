@@ -9,7 +9,7 @@ from torch import Tensor
 from trainer_client.training.config import SamplingConfig
 from trainer_client.training.policy import Policy
 from trainer_client.training.prompts import Prompt
-from trainer_client.training.reading import Reading, continue_reading, read_prompts
+from trainer_client.training.reading import Reading, continue_reading, read_prompts, temper
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +52,28 @@ def _continue(
     policy: Policy, reading: Reading, sampling: SamplingConfig, dice: torch.Generator | None
 ) -> tuple[Tensor, Tensor]:
     logits = reading.logits
-    open_rows = torch.ones(len(logits), dtype=torch.bool, device=logits.device)
-    tokens, mask = [], []
+    shape, device = (len(logits), sampling.max_new_tokens), logits.device
+    tokens = torch.full(shape, policy.padding, device=device)
+    mask = torch.zeros(shape, dtype=torch.bool, device=device)
+    rows = torch.arange(len(logits), device=device)
     for done in range(sampling.max_new_tokens):
         chosen = _choose(logits, sampling.temperature, dice)
-        tokens.append(torch.where(open_rows, chosen, policy.padding))
-        mask.append(open_rows)
-        open_rows = open_rows & ~torch.isin(chosen, policy.stops)
-        if not open_rows.any() or done + 1 == sampling.max_new_tokens:
+        tokens[rows, done], mask[rows, done] = chosen, True
+        (going_on,) = torch.isin(chosen, policy.stops, invert=True).nonzero(as_tuple=True)
+        if not len(going_on) or done + 1 == sampling.max_new_tokens:
             break
-        logits = continue_reading(policy.model, reading, tokens[-1][:, None], done=done)[:, -1]
-    return torch.stack(tokens, dim=1), torch.stack(mask, dim=1)
+        if len(going_on) < len(rows):
+            rows, reading = rows[going_on], reading.keep(going_on)
+        logits = continue_reading(policy.model, reading, chosen[going_on, None], done=done)[:, -1]
+    return tokens[:, : done + 1], mask[:, : done + 1]
 
 
 def _choose(logits: Tensor, temperature: float, dice: torch.Generator | None) -> Tensor:
     if dice is None:
         return logits.argmax(-1)
-    odds = (logits.float() / temperature).softmax(-1)
-    return odds.multinomial(1, generator=dice).squeeze(-1)
+    # One uniform number a row and a search: several times faster than `multinomial` on a CPU,
+    # which draws one for every token of the vocabulary.
+    levels = temper(logits, temperature).softmax(-1).double().cumsum(-1)
+    draws = torch.rand(len(levels), 1, generator=dice, dtype=levels.dtype, device=levels.device)
+    chosen = torch.searchsorted(levels, draws * levels[:, -1:], right=True).squeeze(-1)
+    return chosen.clamp(max=levels.shape[-1] - 1)
