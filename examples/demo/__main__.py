@@ -12,7 +12,6 @@ from rich.console import Console
 from examples.demo.questions import write_questions
 from examples.demo.server import run_service
 from examples.demo.weights import fetch_model
-from trainer_client.training.__main__ import run_job
 from trainer_client.training.config import load_config
 
 FOLDER = Path("build/demo")
@@ -39,6 +38,9 @@ def run_demo(console: Console) -> None:
     console.print("SmolLM2-135M: fetching and converting its weights, the first time only …")
     fetch_model(Path(config.model.name))
     write_questions(config.data.train, config.steps, seed=config.seed)
+    # Only now, for torch takes seconds to load and the first line should not wait for it.
+    from trainer_client.training.job import run_job
+
     with run_service(config.output) as url:
         console.print(f"the service answers on {url}, its documentation on {url}/docs")
         run_job(replace(config, service=replace(config.service, url=url)), console)

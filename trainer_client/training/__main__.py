@@ -3,24 +3,14 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
-from transformers.utils import logging
 
-from trainer_client.client import RewardClient
-from trainer_client.config import ClientConfig
 from trainer_client.errors import ClientError
-from trainer_client.training.config import TrainingConfig, load_config
-from trainer_client.training.display import Display
-from trainer_client.training.journal import STEPS, read_journal
-from trainer_client.training.loop import train
-from trainer_client.training.plots import draw_run
-from trainer_client.training.report import table_of
+from trainer_client.training.config import load_config
 
 INTERRUPTED = 130
-PICTURE = "run.png"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     console = Console(stderr=True)
     try:
-        run_job(load_config(options.job), console, resume=options.resume)
+        config = load_config(options.job)
+        # A mistake in the file is told before torch has been loaded.
+        from trainer_client.training.job import run_job
+
+        run_job(config, console, resume=options.resume)
     except ClientError as error:
         console.print(f"{type(error).__name__}: {error}", style="red", markup=False)
         return 1
@@ -39,19 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print("stopped; --resume goes on from the newest checkpoint")
         return INTERRUPTED
     return 0
-
-
-def run_job(config: TrainingConfig, console: Console, *, resume: bool = False) -> None:
-    """Train with a progress bar, then say what was learned and where everything is."""
-    logging.disable_progress_bar()
-    settings = replace(ClientConfig.from_environment(), url=config.service.url)
-    with RewardClient(settings) as client, Display(config.steps, console) as display:
-        model = train(config, client, resume=resume, watch=display.watch)
-    steps = read_journal(config.output / STEPS)
-    picture = config.output / PICTURE
-    draw_run(steps, picture, title=config.run)
-    console.print(table_of(steps))
-    console.print(f"model    {model}\njournal  {config.output / STEPS}\npicture  {picture}")
 
 
 if __name__ == "__main__":

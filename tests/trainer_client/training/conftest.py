@@ -7,7 +7,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from examples.demo.server import run_service
+from tests.e2e.running import running
 from trainer_client.client import RewardClient
 from trainer_client.training.config import (
     DataConfig,
@@ -87,10 +87,10 @@ def policy(model_config):
 
 
 @pytest.fixture(scope="session")
-def service_url(tmp_path_factory):
+def service_url():
     """A real service, in a process of its own."""
-    with run_service(tmp_path_factory.mktemp("service")) as url:
-        yield url
+    with running() as service:
+        yield service.url
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.source import ROOT
 from trainer_client.training.config import load_config, read_config
 from trainer_client.training.errors import BadConfig
 
@@ -103,3 +104,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
         path.write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(BadConfig, match=r"job\.toml"):
         load_config(path)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.toml")), ids=str)
+def test_every_example_can_be_read(path):
+    """What users copy is right."""
+    assert load_config(path).run
