@@ -52,17 +52,18 @@ def pose_sum(dice: random.Random) -> Puzzle:
     """Take a sum of two small numbers from reasoning-gym."""
     import reasoning_gym
 
-    sums = reasoning_gym.create_dataset(
+    chains = reasoning_gym.create_dataset(
         "chain_sum",
-        size=1,
+        size=40,  # about half of them are differences
         seed=dice.randrange(1 << 30),
         min_terms=2,
         max_terms=2,
         min_digits=1,
         max_digits=1,
     )
-    formula = sums[0]["question"].partition(": ")[2].removesuffix(" =")
-    return Puzzle(f"What is {formula}?", f"{formula} = {sums[0]['answer']}", sums[0]["answer"])
+    chain = next(each for each in chains if "-" not in each["question"])
+    formula = chain["question"].partition(": ")[2].removesuffix(" =")
+    return Puzzle(f"What is {formula}?", f"{formula} = {chain['answer']}", chain["answer"])
 
 
 def pose_choice(dice: random.Random) -> Puzzle:

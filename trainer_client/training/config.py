@@ -85,17 +85,22 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class SamplingConfig:
-    """How rollouts are drawn; lengths in tokens."""
+    """How rollouts are drawn; lengths in tokens.
+
+    `prompts_at_once` bounds the memory of keys and values: that many groups are drawn together.
+    """
 
     group_size: int = 8
     max_new_tokens: int = 4096
     temperature: float = 1.0
+    prompts_at_once: int = 8
 
     def __post_init__(self) -> None:
         _require(
             self.group_size > 1, "group_size: expected at least 2; one response is its own mean"
         )
         _require(self.max_new_tokens >= 1, "max_new_tokens: expected at least 1")
+        _require(self.prompts_at_once >= 1, "prompts_at_once: expected at least 1")
         _require(self.temperature > 0, "temperature: expected more than 0")
 
 

@@ -36,6 +36,7 @@ def draw_run(steps: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> N
     for axes in (rewards, sigmas):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
+        axes.xaxis.get_major_locator().set_params(integer=True)
     figure.savefig(path, dpi=110)
 
 

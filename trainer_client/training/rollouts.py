@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from trainer_client.training.config import SamplingConfig
 from trainer_client.training.policy import Policy
@@ -40,10 +41,16 @@ def draw_rollouts(
 ) -> Rollouts:
     """Draw `group_size` responses to each prompt; without dice, the likeliest one each."""
     size = sampling.group_size if dice else 1
-    owners = torch.arange(len(prompts)).repeat_interleave(size)
+    drawn = []
     with torch.no_grad(), policy.precision():
-        reading = read_prompts(policy, policy.model, prompts, owners)
-        tokens, mask = _continue(policy, reading, sampling, dice)
+        for start in range(0, len(prompts), sampling.prompts_at_once):
+            some = prompts[start : start + sampling.prompts_at_once]
+            owners = torch.arange(len(some)).repeat_interleave(size)
+            reading = read_prompts(policy, policy.model, some, owners)
+            drawn.append(_continue(policy, reading, sampling, dice))
+    longest = max(mask.shape[1] for _, mask in drawn)
+    tokens = torch.cat([_widen(tokens, longest, policy.padding) for tokens, _ in drawn])
+    mask = torch.cat([_widen(mask, longest, value=False) for _, mask in drawn])
     texts = [policy.encoder.decode(row[kept]) for row, kept in zip(tokens, mask, strict=True)]
     return Rollouts(tuple(prompts), size, tokens, mask, tuple(texts))
 
@@ -66,6 +73,10 @@ def _continue(
             rows, reading = rows[going_on], reading.keep(going_on)
         logits = continue_reading(policy.model, reading, chosen[going_on, None], done=done)[:, -1]
     return tokens[:, : done + 1], mask[:, : done + 1]
+
+
+def _widen(rows: Tensor, length: int, value: float) -> Tensor:
+    return pad(rows, (0, length - rows.shape[1]), value=value)
 
 
 def _choose(logits: Tensor, temperature: float, dice: torch.Generator | None) -> Tensor:

@@ -140,3 +140,18 @@ def test_the_learning_rate_warms_up_and_follows_its_schedule(policy, job, schedu
         learner.optimiser.step()
         learner.scheduler.step()
     assert rates == pytest.approx(expected)
+
+
+def test_bfloat16_computes_but_does_not_hold_what_learns(job, rollouts):
+    """Weights that learn stay float32, adapters too; a step in bf16 is near one in float32."""
+    half = replace(job.model, dtype="bfloat16")
+    learner = Learner.of(load_policy(half), job)
+    assert {p.dtype for p in learner.policy.trainable.values()} == {torch.float32}
+    update = learn(learner, rollouts, ADVANTAGES, job)
+    _, single = weights_after(job, rollouts)
+    assert update.kl == pytest.approx(0, abs=1e-6)
+    assert update.grad_norm != single.grad_norm
+    assert update.grad_norm == pytest.approx(single.grad_norm, rel=0.05)
+    adapted = load_policy(replace(half, lora=LoraConfig(rank=2)))
+    assert {p.dtype for p in adapted.trainable.values()} == {torch.float32}
+    assert adapted.model.get_input_embeddings().weight.dtype == torch.bfloat16

@@ -1,5 +1,7 @@
 """Tests for `trainer_client.training.rollouts`."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -67,6 +69,21 @@ def test_a_response_ends_with_its_stop_token(policy, prompts):
     assert drawn.lengths[0] == first + 1
     assert drawn.tokens[0, first] == stop
     assert (drawn.tokens[0, first + 1 :] == policy.padding).all()
+
+
+def test_groups_may_be_drawn_a_few_at_a_time(policy, prompts):
+    """Less memory, the same responses in the same order, at one common width."""
+    policy.model.generation_config.eos_token_id = list(range(60))
+    together, one_by_one = (
+        draw_rollouts(policy, prompts * 2, replace(SAMPLING, prompts_at_once=at_once), dice=None)
+        for at_once in (8, 1)
+    )
+    assert together.texts == one_by_one.texts
+    assert torch.equal(together.mask, one_by_one.mask)
+    drawn = draw_rollouts(policy, prompts, replace(SAMPLING, prompts_at_once=1), dice=dice())
+    assert len({len(text) for text in drawn.texts}) > 1
+    assert drawn.tokens.shape == drawn.mask.shape
+    assert (drawn.tokens[~drawn.mask] == policy.padding).all()
 
 
 def test_drawing_stops_when_every_response_has_ended(policy, prompts):
