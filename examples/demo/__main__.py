@@ -10,8 +10,9 @@ from pathlib import Path
 from rich.console import Console
 
 from examples.demo.questions import write_questions
-from examples.demo.server import run_service
+from examples.demo.server import ServiceDied, run_service
 from examples.demo.weights import fetch_model
+from trainer_client.errors import ClientError
 from trainer_client.training.config import load_config
 
 FOLDER = Path("build/demo")
@@ -23,8 +24,12 @@ def main() -> int:
     # A closed terminal and a polite kill take the way of Ctrl-C, through every `finally`.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
+    console = Console()
     try:
-        run_demo(Console())
+        run_demo(console)
+    except (ClientError, ServiceDied) as error:
+        console.print(f"{type(error).__name__}: {error}", style="red", markup=False)
+        return 1
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
