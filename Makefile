@@ -54,8 +54,5 @@ demo: venv  ## Train a small language model against the service and show what it
 readme: venv  ## Write the tables of the README anew
 	$(PY) -m tests.house.readme
 
-demo: venv  ## Train a small language model against the service and show what it learned
-	$(PY) -m examples.demo
-
 clean:  ## Remove what was built
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
