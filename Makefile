@@ -45,6 +45,9 @@ bench: venv  ## How fast rewards and advantages are: build/bench/rewards.json, a
 	$(PY) -m tests.benchmarks.rewards
 	$(PY) -m tests.benchmarks.bench_advantage
 
+faults: venv  ## Kill, freeze and cut off services and stores at full length, some minutes
+	FAULTS=long $(PY) -m pytest tests/faults
+
 bench-polar: venv  ## Measure POLAR: the plain loop and ours, side by side
 	$(PY) -m tests.benchmarks.bench_polar
 

@@ -1,4 +1,4 @@
-"""What an estimator reads and writes: the rollouts of one step, their groups, and an estimate."""
+"""What estimators read and write: the rollouts of a step, their groups, what becomes of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from rewards.maths.moments import BatchMoments, Moments
 
 LARGEST_REWARD = 1e150
 """Its square, summed over ten million rollouts, is still a finite double."""
-
 
 EmaState = Mapping[str, Moments]
 Nullable = Sequence[float | None]

@@ -3,7 +3,8 @@
 Frameworks that score item by item cannot wait for the batch of a step, and only subtract a mean
 from what they get. Within one step every reward is therefore divided by the same number: the
 deviation of its task after the last step before it. The rewards are gathered, and folded like any
-other step when the step is closed: by its caller, or by the first reward of a later step.
+other step when the step is closed: by its caller, or by the first reward of a later step. What is
+not prevented: an earlier step that is sent whole meanwhile moves the number for those that follow.
 """
 
 import hashlib

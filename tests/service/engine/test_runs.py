@@ -94,6 +94,25 @@ async def test_a_rewind_may_name_the_version_it_expects(engine, runs):
         await runs.rewind("job", 0, expected_version=3)
 
 
+async def test_a_run_that_moves_while_it_is_put_back_is_left_alone(engine, store):
+    """The change is made from where the run was read, or not at all."""
+
+    class Busy:
+        """The same store, in which another step is taken just before each write."""
+
+        def __getattr__(self, name):
+            return getattr(store, name)
+
+        async def write(self, run, write):
+            await take(engine, [9])
+            return await store.write(run, write)
+
+    await take(engine, [0, 1])
+    with pytest.raises(RunMoved, match="moved on in the meantime"):
+        await RunLedger(Busy()).rewind("job", 0)
+    assert (await RunLedger(store).find("job")).step == 9
+
+
 async def test_a_rewind_beyond_what_is_kept_is_refused(open_store):
     """The error says how far back one can go."""
     store = await open_store(Retention(record_steps=2, answer_steps=1, expire_s=3600))

@@ -96,6 +96,17 @@ async def test_a_store_that_is_away_delays_the_log_and_nothing_else(store, path)
     assert path.read_bytes() == await stored(store)
 
 
+async def test_a_run_that_was_removed_is_no_trouble(store, path):
+    """What was written stays; there is nothing to add."""
+    async with UpdateLog(path, store) as log:
+        await take(store, range(2), log)
+    before = path.read_bytes()
+    await store.delete("job")
+    async with UpdateLog(path, store):
+        pass
+    assert path.read_bytes() == before
+
+
 async def test_a_file_that_is_no_log_is_left_alone(store, path):
     """The service does not start rather than append to something else."""
     path.write_text('{"hello": "world"}\n')

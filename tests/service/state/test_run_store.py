@@ -265,6 +265,13 @@ async def test_a_deleted_run_is_gone_and_may_begin_anew(store):
     await take_steps(store, 1)
 
 
+@pytest.mark.parametrize(("answers", "records"), [(0, 5), (6, 5)])
+async def test_answers_are_not_kept_longer_than_records(answers, records):
+    """A retention that cannot be is refused."""
+    with pytest.raises(ValueError, match="1 <= answer_steps <= record_steps"):
+        Retention(record_steps=records, answer_steps=answers)
+
+
 async def test_it_answers(store):
     """A store that is there answers a ping."""
     await store.ping()
