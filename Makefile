@@ -32,6 +32,9 @@ lint: venv  ## Format, lint, types, import contracts
 	$(VENV)/bin/lint-imports
 
 test: lint  ## Everything that CI runs
+	$(PY) -m pytest -m "not long"
+
+test-long: lint  ## The same, and what takes minutes: exhaustive pairs, long fuzzing
 	$(PY) -m pytest
 
 conformance: venv  ## Try the adapters in verl, ms-swift and NeMo-Gym, each in an environment of its own

@@ -49,7 +49,7 @@ def test_the_shortcut_agrees_on_letters(answer, truth):
     assert quick.value == float(grade_answer(answer, truth))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("truth", ascii_letters)
 def test_the_shortcut_agrees_on_every_pair_of_letters(truth):
     """All 52 x 52 pairs, without exception."""
