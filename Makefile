@@ -8,10 +8,10 @@ export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
 # Every target that `help` tells of.
-.PHONY: $(shell sed -nE 's/^([a-z-]+):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
+.PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help:  ## Show these targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 venv: $(STAMP)  ## Make .venv with everything in it
 
@@ -50,6 +50,9 @@ bench: venv  ## How fast rewards and advantages are: build/bench/rewards.json, a
 
 faults: venv  ## Kill, freeze and cut off services and stores at full length, some minutes
 	FAULTS=long $(PY) -m pytest tests/faults
+
+bench-sam2: venv  ## Measure mask rewards: SAM 2 anew for each rollout, and ours: build/bench/sam2.json
+	$(PY) -m tests.benchmarks.bench_sam2
 
 bench-polar: venv  ## Measure POLAR: the plain loop and ours, side by side
 	$(PY) -m tests.benchmarks.bench_polar

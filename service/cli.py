@@ -27,6 +27,7 @@ COMMANDS = (
     Command("serve", "Start the service.", extra="service"),
     Command("score", "Score a file without a server."),
     Command("train", "Train a model by GRPO against a running service.", extra="train"),
+    Command("draw", "Draw what an answer says beside what is true.", extra="sam2"),
     Command("verify-log", "Prove that a log of updates is whole.", extra="service"),
     Command("polar", "Check a POLAR model against its published scores.", extra="service,polar"),
 )
