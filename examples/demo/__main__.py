@@ -40,8 +40,8 @@ def run_demo(console: Console) -> None:
     started = time.monotonic()
     config = load_config(Path(__file__).with_name("demo.toml"))
     shutil.rmtree(config.output, ignore_errors=True)
-    console.print("SmolLM2-135M: fetching and converting its weights, the first time only …")
-    fetch_model(Path(config.model.name))
+    with console.status("SmolLM2-135M: fetching and converting its weights, the first time only"):
+        fetch_model(Path(config.model.name))
     write_questions(config.data.train, config.steps, seed=config.seed)
     # Only now, for torch takes seconds to load and the first line should not wait for it.
     from trainer_client.training.job import run_job

@@ -32,7 +32,9 @@ def convert_gguf(file: Path, folder: Path) -> None:
     """Write a GGUF model as safetensors, which load thirty times faster."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     packed = AutoModelForCausalLM.from_pretrained(
         file.parent, gguf_file=file.name, dtype=torch.float32

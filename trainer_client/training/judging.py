@@ -20,7 +20,12 @@ def judge(
     rollouts: Rollouts,
 ) -> tuple[ItemResult, ...]:
     """Return the verdict on every rollout, in order; one that was not scored has no reward."""
-    items = [
+    return client.reward(list_items(questions, rollouts), spec=service.spec, run=run).results
+
+
+def list_items(questions: Sequence[Question], rollouts: Rollouts) -> list[Item]:
+    """Return what is sent for each rollout: its text beside the truth of its own question."""
+    return [
         Item(
             kind=question.kind,
             response=text,
@@ -35,7 +40,6 @@ def judge(
         for row, text in enumerate(rollouts.texts)
         for group, question in [_group(questions, row // rollouts.size)]
     ]
-    return client.reward(items, spec=service.spec, run=run).results
 
 
 def weigh(

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+import urllib3
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from trainer_client.client import RewardClient
 from trainer_client.config import ClientConfig
-from trainer_client.errors import RewardUnavailable, StepRefused
+from trainer_client.errors import RewardRefused, RewardUnavailable, StepRefused
 from trainer_client.training.checkpoints import WEIGHTS, list_checkpoints
 from trainer_client.training.config import LoraConfig, ObjectiveConfig, ServiceConfig
 from trainer_client.training.data import read_questions
@@ -170,3 +171,17 @@ def test_only_the_newest_checkpoints_are_kept(job, client):
     train(replace(job, save_every=1), client)
     names = [path.name for path in list_checkpoints(job.output / CHECKPOINTS)]
     assert names == ["step-000003", "step-000004"]
+
+
+def test_resuming_what_never_began_begins_it(job, client):
+    """No checkpoint and no run at the service: the job starts, so a restart script needs no if."""
+    train(replace(job, steps=1), client, resume=True)
+    assert client.run(job.run)["step"] == 1
+
+
+def test_a_checkpoint_whose_run_the_service_forgot_is_not_resumed(job, client):
+    """Without its moments the run cannot go on as it was."""
+    train(replace(job, steps=1), client)
+    urllib3.request("DELETE", f"{client.config.url}/runs/{job.run}")
+    with pytest.raises(RewardRefused, match=job.run):
+        train(job, client, resume=True)
