@@ -55,6 +55,7 @@ class Device:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sam2")
         self._tickets: set[Ticket] = set()
+        self._closed = False
         self.trouble: str | None = None
 
     async def run(self, work: Callable[[], Result], ticket: Ticket) -> Result:
@@ -63,6 +64,8 @@ class Device:
         Raises `OutOfTime` at the deadline, though a step in hand is not interrupted, or
         `ModelFailed` when the network or the device fails.
         """
+        if self._closed:
+            raise ModelFailed("the mask model is shut down")
         self._tickets.add(ticket)
         loop = asyncio.get_running_loop()
         try:
@@ -87,6 +90,7 @@ class Device:
 
     async def close(self) -> None:
         """Let the step in hand end and drop the rest."""
+        self._closed = True
         for ticket in self._tickets:
             ticket.drop()
         await asyncio.to_thread(self._thread.shutdown)
@@ -130,12 +134,15 @@ class EncoderQueue:
                 features = await self._device.run(
                     partial(in_halves, self._encode, frames), Ticket()
                 )
+                for item, result in zip(batch, features, strict=True):
+                    _settle(item.done, result)
             except ScorerUnavailable as error:
                 for item in batch:
                     _settle(item.done, error)
-            else:
-                for item, result in zip(batch, features, strict=True):
-                    _settle(item.done, result)
+            finally:
+                # Whatever else went wrong, nobody may wait for ever.
+                for item in batch:
+                    _settle(item.done, ModelFailed("the image encoder stopped"))
 
     def _next(self) -> list[_Waiting]:
         batch: list[_Waiting] = []

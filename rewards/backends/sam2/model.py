@@ -1,6 +1,7 @@
 """SAM 2 behind the mask port: what the rollouts of one image or clip share is computed once."""
 
 import asyncio
+import math
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from rewards.backends.sam2.features import FeatureCache, Frames
 from rewards.backends.sam2.network import Features, Network
 from rewards.backends.sam2.pixels import draw, normalise, place
 from rewards.errors import ModelFailed, OutOfTime, ScorerUnavailable
-from rewards.ports import Clip, Health, MaskPrompt, Picture, Pixels, Segmented
+from rewards.ports import Clip, Health, Mask, MaskPrompt, Picture, Pixels, Segmented
 
 Outcome = Segmented | ScorerUnavailable
 
@@ -150,7 +151,7 @@ class Sam2MaskModel:
             return error
 
     async def _finished(
-        self, work: Callable[["_Job"], list[Segmented]], job: "_Job"
+        self, work: Callable[["_Job"], list[Outcome]], job: "_Job"
     ) -> dict[MaskPrompt, Outcome]:
         try:
             drawn = await self._device.run(lambda: work(job), job.ticket)
@@ -169,7 +170,7 @@ class Sam2MaskModel:
         self._totals["frames_encoded"] += len(frames)
         return features
 
-    def _decode(self, job: "_Job") -> list[Segmented]:
+    def _decode(self, job: "_Job") -> list[Outcome]:
         filled = list(job.prompts)
         filled.extend(filled[-1:] * (self._prompts_at_once - len(filled)))
         with self._timed("decode"):
@@ -177,16 +178,16 @@ class Sam2MaskModel:
         self._totals["prompts_decoded"] += len(job.prompts)
         return drawn[: len(job.prompts)]
 
-    def _draw(self, job: "_Job", prompts: Sequence[MaskPrompt]) -> list[Segmented]:
+    def _draw(self, job: "_Job", prompts: Sequence[MaskPrompt]) -> list[Outcome]:
         network = self._network
         decoded = network.decode(job.embedded[0], place(prompts, network.side_px, network.device))
         masks = [draw(logits[None], *job.size) for logits in decoded.logits]
         return [
-            Segmented(mask[None], iou)
+            _outcome(mask[None], iou)
             for mask, iou in zip(masks, decoded.predicted_iou.tolist(), strict=True)
         ]
 
-    def _track(self, job: "_Job") -> list[Segmented]:
+    def _track(self, job: "_Job") -> list[Outcome]:
         network, [prompt] = self._network, job.prompts
         tensors = place([prompt], network.side_px, network.device)
         masks = np.zeros((len(job.frames), *job.size), dtype=bool)
@@ -198,7 +199,7 @@ class Sam2MaskModel:
                 if frame in rows:
                     masks[rows[frame]] = draw(logits, *job.size)
             decoded = network.decode(job.embedded[prompt.keyframe], tensors)
-        return [Segmented(masks, decoded.predicted_iou.item())]
+        return [_outcome(masks, decoded.predicted_iou.item())]
 
     @property
     def _network(self) -> Network:
@@ -224,6 +225,12 @@ class _Job:
     frames: Sequence[int]
     size: tuple[int, int]
     ticket: Ticket
+
+
+def _outcome(masks: Mask, predicted_iou: float) -> Outcome:
+    if not math.isfinite(predicted_iou):
+        return ModelFailed("the mask model gave an estimate that is no number")
+    return Segmented(masks, predicted_iou)
 
 
 def _batches(prompts: Sequence[MaskPrompt], at_once: int) -> Iterator[list[MaskPrompt]]:

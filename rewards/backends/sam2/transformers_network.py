@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from transformers import Sam2VideoInferenceSession, Sam2VideoModel
+from transformers.utils.logging import disable_progress_bar
 
 from rewards.backends.sam2.network import Decoded, Features, PromptTensors, Tensor
 from rewards.errors import BadModel
@@ -16,6 +17,7 @@ def load_transformers(path: Path, *, device: str, precision: str) -> "Transforme
 
     Raises `BadModel` for files that are missing, of another model, or not all of it.
     """
+    disable_progress_bar()
     try:
         kind = json.loads((path / "config.json").read_text()).get("model_type")
         if kind != "sam2_video":

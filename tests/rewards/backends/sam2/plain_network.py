@@ -21,6 +21,7 @@ class PlainNetwork:
         self.decoded = []
         self.tracked = []
         self.failures = []
+        self.estimate = None
         self.most_frames = 100
         self.step_s = 0.0
         self.began = threading.Event()
@@ -43,7 +44,8 @@ class PlainNetwork:
         for logit, points in zip(logits, prompts.points, strict=True):
             x1, y1, x2, y2 = points[:2].flatten().round().int().tolist()
             logit[0, y1:y2, x1:x2] = 1.0
-        return Decoded(logits, (logits > 0).float().mean(dim=(1, 2, 3)))
+        areas = (logits > 0).float().mean(dim=(1, 2, 3))
+        return Decoded(logits, areas if self.estimate is None else areas * self.estimate)
 
     def track(self, clip, prompt, keyframe):
         """Draw the box on every frame, shifted right by the distance to the keyframe."""

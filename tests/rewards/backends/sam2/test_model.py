@@ -327,6 +327,42 @@ def test_a_model_is_ready_between_start_and_close():
         assert model.health().ready
         await model.close()
         assert not model.health().ready
+        [outcome] = await model.segment_image(picture("b", GREY), [BOX])
+        assert isinstance(outcome, ModelFailed)
+
+    asyncio.run(main())
+
+
+def test_an_estimate_that_is_no_number_is_no_score():
+    """A network gone wrong leaves the item unscored, not with a NaN in its parts."""
+
+    async def main():
+        network = PlainNetwork()
+        async with started(network) as model:
+            network.estimate = float("nan")
+            [outcome] = await model.segment_image(picture("a", GREY), [BOX])
+            assert isinstance(outcome, ModelFailed)
+            [outcome] = await model.track_clip(clip("v", FILM), [BOX], [0])
+            assert isinstance(outcome, ModelFailed)
+
+    asyncio.run(main())
+
+
+def test_a_defect_of_the_network_is_not_waited_for():
+    """An error that nobody foresaw fails those who wait; the next request is served."""
+
+    async def main():
+        network = PlainNetwork()
+        async with started(network) as model:
+            network.failures.append(TypeError("a defect"))
+            [outcome] = await asyncio.wait_for(
+                model.segment_image(picture("a", GREY), [BOX]), timeout=10
+            )
+            assert isinstance(outcome, ModelFailed)
+            [drawn] = await model.segment_image(picture("a", GREY), [BOX])
+            assert drawn.masks.any()
+            feeding = model._encoder._feeding
+            assert feeding.done()
 
     asyncio.run(main())
 
