@@ -36,7 +36,9 @@ class Worker:
         talks nonsense.
         """
         try:
-            line = await asyncio.wait_for(self.reader.readline(), timeout_s)
+            # Python 3.11's wait_for loses a cancellation that meets a finished read.
+            async with asyncio.timeout(timeout_s):
+                line = await self.reader.readline()
         except ConnectionError:
             line = b""
         try:
@@ -110,7 +112,8 @@ class Template:
         if self._control is None:
             raise RuntimeError("expected a template that was started")
         loop = asyncio.get_running_loop()
-        data = await asyncio.wait_for(loop.sock_recv(self._control, count), START_UP_S)
+        async with asyncio.timeout(START_UP_S):
+            data = await loop.sock_recv(self._control, count)
         if len(data) < count:
             raise EOFError("the template of the isolated workers ended while starting")
         return data
