@@ -1,6 +1,11 @@
 """Settings that every test shares."""
 
+import signal
+
 from hypothesis import settings
+
+# Programs started by a shell in the background ignore Ctrl-C, and so would those started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A shared machine stalls now and then; no test here is about its own speed.
 settings.register_profile("house", deadline=None)

@@ -1,6 +1,7 @@
 """A real service with a real (tiny, random) SAM 2, real coins, and the client that trainers use."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -59,9 +60,9 @@ def item(mask, path, **changes):
 
 
 def total(service, name):
-    """The value of a metric without labels."""
+    """The value of a metric, over all its labels."""
     lines = service.get("/metrics").data.decode().splitlines()
-    return sum(float(line.split()[1]) for line in lines if line.split()[0] == name)
+    return sum(float(line.split()[-1]) for line in lines if re.split(r"[{ ]", line)[0] == name)
 
 
 def directly(checkpoint, group, pixels):

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import assume, given
 from math_verify import parse, verify
-from sympy import FiniteSet, Float, Integer, Pow, Rational, Symbol, pi, sqrt, symbols, zoo
+from sympy import Add, FiniteSet, Float, Integer, Pow, Rational, Symbol, pi, sqrt, symbols, zoo
 
 from rewards.maths.formulas import settle
 from tests.formulas import expressions
@@ -40,6 +40,10 @@ def test_agrees_with_math_verify(told, true):
         pytest.param(Pow(2, 99, evaluate=False), Integer(1), None, id="too-high-a-power"),
         pytest.param(sum(symbols("x:70")), Integer(1), None, id="too-many-parts"),
         pytest.param(x, "x", None, id="text"),
+        pytest.param(Integer(1), Pow(0, -1, evaluate=False), None, id="a-division-by-zero"),
+        pytest.param(
+            Integer(1), Pow(Add(1, -1, evaluate=False), -1, evaluate=False), None, id="a-hidden-one"
+        ),
     ],
 )
 def test_worked_by_hand(told, true, expected):
