@@ -115,7 +115,7 @@ class Supervisor:
                 continue
             worker.cpu_s = reply["cpu_s"]
             if "truth" not in reply:
-                return _read_outcome(reply)
+                return _read_outcome(reply, truth_read=truth_read)
             truth_read = True
 
     def _overrun(
@@ -136,9 +136,11 @@ class Supervisor:
         return f"it took more than {self._limits.cpu_s:g} s of processor time"
 
 
-def _read_outcome(reply: Mapping[str, Any]) -> Outcome:
+def _read_outcome(reply: Mapping[str, Any], *, truth_read: bool) -> Outcome:
     if "score" in reply:
         return Score(**reply["score"])
+    if "memory" in reply and not truth_read:
+        return BadTruth("it took more memory than is allowed to read the ground truth")
     if "memory" in reply:
         return Score.miss("it took more memory than is allowed to evaluate the answer")
     return BadTruth(reply["message"])

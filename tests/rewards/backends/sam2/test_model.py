@@ -194,7 +194,6 @@ def test_a_track_is_bit_for_bit_the_same_alone_and_in_company(checkpoint):
     asyncio.run(main())
 
 
-@pytest.mark.long
 def test_nothing_is_begun_after_the_deadline():
     """An item that waited too long is out of time, and the network is not asked for it."""
 
@@ -223,7 +222,6 @@ def test_nothing_is_begun_after_the_deadline():
     asyncio.run(main())
 
 
-@pytest.mark.long
 def test_a_track_stops_between_frames_at_its_deadline():
     """A long track gives up half-way; those already tracked keep their result."""
 
