@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from rewards.errors import BadTruth, RewardError
 from rewards.format import Envelope, open_envelope
 from rewards.registry import RewardKind, lookup
@@ -49,8 +51,7 @@ class Memo:
     verdicts: dict[Opened, Verdict] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """An item ready to be judged: what the kind's reader made of the answer, and what it earns."""
 
     opened: Opened

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 JSON = str | int | float | bool | None | list[Any] | dict[str, Any]
 
 DEFAULT_FPS = 2.0
@@ -29,8 +31,7 @@ class Media:
         return tuple(digest for digest in (self.image, self.video, *self.frames) if digest)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """A response, the truth it is judged against, and how.
 
     `kind` is a name or alias of the registry; `ground_truth` is text, or JSON already parsed.

@@ -2,16 +2,16 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Self
+
+from msgspec import Struct, field
 
 from rewards.errors import RewardError
 
 RULE = "rule"
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(Struct, frozen=True):
     """How accurate an answer is, and how that came about.
 
     `value` is finite; rule kinds stay in [0, 1], or [0, 4] for the paper's sums, and only a
@@ -37,8 +37,7 @@ class Score:
         return cls(0.0, reason=reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(Struct, frozen=True):
     """An item with a verdict: the reward a trainer uses and the parts it was combined from."""
 
     reward: float
@@ -50,8 +49,7 @@ class Scored:
     scorer: str = RULE
 
 
-@dataclass(frozen=True, slots=True)
-class Unscored:
+class Unscored(Struct, frozen=True):
     """An item without a verdict, which a trainer must skip and never read as 0."""
 
     format: float

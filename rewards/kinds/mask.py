@@ -5,9 +5,11 @@ truth; the middle step is the engine's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
+
+from msgspec.structs import replace
 
 from rewards.errors import BadTruth, MissingInput, NoModel
 from rewards.maths.masks import mask_overlap, region_and_boundary

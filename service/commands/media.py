@@ -3,9 +3,11 @@
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+from msgspec.structs import replace
 
 from rewards.sample import DEFAULT_FPS, Media, Sample
 from service.engine.masks import MaskLane

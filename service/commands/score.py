@@ -6,12 +6,12 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import IO, Annotated, Any, NoReturn
 
 import typer
+from msgspec.structs import asdict
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table

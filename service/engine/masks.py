@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import structs
+
 from rewards.errors import BadMedia, BadTruth, MissingInput, ModelFailed, OutOfTime, RewardError
 from rewards.pipeline import NO_ANSWER, Prepared
 from rewards.ports import Clip, Health, MaskModel, MaskPrompt, Picture, Segmented
@@ -156,7 +158,7 @@ class MaskLane:
         except (RewardError, ServiceError) as error:
             return [_as_reward_error(error)] * len(drawables)
         return [
-            replace(one, scorer=self._model.scorer) if isinstance(one, Score) else one
+            structs.replace(one, scorer=self._model.scorer) if isinstance(one, Score) else one
             for one in judged
         ]
 
