@@ -4,7 +4,8 @@ math-verify compares numerically and then simplifies the difference: millisecond
 confirm that it is not zero. Here are the cases in which that is known beforehand.
 """
 
-from itertools import islice
+import math
+from fractions import Fraction
 from typing import Any
 
 from math_verify.grader import sympy_numeric_eq
@@ -13,93 +14,129 @@ from sympy import (
     Expr,
     FiniteSet,
     Float,
-    Integer,
     Mul,
     NumberSymbol,
     Pow,
     Rational,
     Symbol,
     expand,
-    preorder_traversal,
 )
 
 # What `math_verify.verify` compares to unless told otherwise.
 ROUNDED_DIGITS, PRECISION = 6, 15
-# Numbers below the one that are further apart than the other differ, whatever was rounded.
-LARGEST, CERTAIN = 1e6, 1e-5
-HIGHEST_POWER, MOST_PARTS = 8, 64
+# Rounded numbers below the one that are further apart than the other are different numbers.
+LARGEST_ROUNDED, CERTAIN = 1e6, 1e-5
+HIGHEST_POWER, MOST_PARTS, MOST_BITS = 8, 64, 256
+LETTER_VALUES = 7
+# By so much may the sums of an expression, taken together, be smaller than their terms.
+MOST_LOST = 1e3
+
+Value = Fraction | float
+
+
+class _TooHardError(Exception):
+    """The value of an expression cannot be told at a glance."""
 
 
 def settle(told: Any, true: Any) -> bool | None:
     """Return whether math-verify takes two expressions for equal, None where only it can tell.
+
+    Whatever two expressions come to, if they differ where each letter is some number, they differ.
 
     >>> from sympy import sqrt, symbols
     >>> x = symbols("x")
     >>> settle(sqrt(12), 2 * sqrt(3)), settle(sqrt(12), sqrt(13)), settle((x + 1) ** 2, x**2 + 1)
     (True, False, False)
     """
-    if isinstance(told, Rational) and isinstance(true, Rational):
-        return bool(told == true)
-    if isinstance(told, FiniteSet) and isinstance(true, FiniteSet):
-        elements = (*told.args, *true.args)
-        rational = all(isinstance(element, Rational) for element in elements)
-        return set(told.args) == set(true.args) if rational else None
-    try:
+    if isinstance(told, FiniteSet) or isinstance(true, FiniteSet):
+        return _settle_sets(told, true)
+    if all(isinstance(one, Expr) and not isinstance(one, Symbol) for one in (told, true)):
         return _settle_expressions(told, true)
-    except (ArithmeticError, TypeError, ValueError):
-        # A division by zero that nobody has carried out yet: math-verify has its own ways.
-        return None
-
-
-def _settle_expressions(told: Any, true: Any) -> bool | None:
-    if _is_number(told) and _is_number(true):
-        return _settle_numbers(told, true)
-    if _is_polynomial(told) and _is_polynomial(true):
-        return bool(expand(true - told) == 0)
+    # A lone letter is compared by its name; relations, intervals and matrices are another matter.
     return None
 
 
-def _settle_numbers(told: Any, true: Any) -> bool | None:
-    a, b = told.evalf(PRECISION), true.evalf(PRECISION)
-    bounded = all(isinstance(value, Float) and abs(value) < LARGEST for value in (a, b))
-    if bounded and abs(a - b) > CERTAIN:
+def _settle_expressions(told: Any, true: Any) -> bool | None:
+    try:
+        difference = float(_Glance().at(true) - _Glance().at(told))
+    except (_TooHardError, ArithmeticError):
+        return None
+    if abs(difference) > CERTAIN:
         return False
-    return True if sympy_numeric_eq(true, told, ROUNDED_DIGITS, PRECISION) else None
+    if told.free_symbols or true.free_symbols:
+        equal = expand(true - told) == 0
+    else:
+        equal = told == true or sympy_numeric_eq(true, told, ROUNDED_DIGITS, PRECISION)
+    return True if equal else None
 
 
-def _is_number(expression: Any) -> bool:
-    kinds = (Rational, Float, NumberSymbol, Add, Mul, Pow)
-    return all(isinstance(part, kinds) and _is_tame(part) for part in _parts(expression))
-
-
-def _is_polynomial(expression: Any) -> bool:
-    # math-verify compares a lone symbol by its name.
-    if isinstance(expression, Symbol):
-        return False
-    kinds = (Rational, Symbol, Add, Mul, Pow)
-    return all(
-        isinstance(part, kinds) and _is_tame(part) and _is_whole(part)
-        for part in _parts(expression)
+def _settle_sets(told: Any, true: Any) -> bool | None:
+    told_elements, true_elements = (
+        set(one.args) if isinstance(one, FiniteSet) else {one} for one in (told, true)
     )
+    elements = told_elements | true_elements
+    if all(isinstance(element, Rational) for element in elements):
+        return told_elements == true_elements
+    return None
 
 
-def _parts(expression: Any) -> list[Any]:
-    """The expression and all that it is made of; of one too large to look at, nothing known."""
-    if not isinstance(expression, Expr):
-        return [None]
-    parts = list(islice(preorder_traversal(expression), MOST_PARTS))
-    return parts if len(parts) < MOST_PARTS else [None]
+class _Glance:
+    """The value of an expression where each letter is some number, if it has few simple parts."""
+
+    def __init__(self) -> None:
+        self._parts = 0
+        self._lost = 1.0
+
+    def at(self, part: Any) -> Value:
+        """The value of a part: exact for as long as no root and no decimal comes in."""
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise _TooHardError
+        value = self._value(part)
+        if not _is_handy(value):
+            raise _TooHardError
+        return value
+
+    def _value(self, part: Any) -> Value:
+        match part:
+            case Rational():
+                value: Value = Fraction(part.p, part.q)
+            case Float() | NumberSymbol():
+                value = float(part)
+            case Symbol():
+                value = Fraction(sum(map(ord, part.name)) % LETTER_VALUES + 2)
+            case Add():
+                value = self._sum([self.at(term) for term in part.args])
+            case Mul():
+                value = math.prod(map(self.at, part.args), start=Fraction(1))
+            case Pow():
+                value = _power(*map(self.at, part.args))
+            case _:
+                raise _TooHardError
+        return value
 
 
-def _is_tame(part: Any) -> bool:
-    if not isinstance(part, Pow):
-        return True
-    if part.base == 0:
-        return False
-    return isinstance(part.exp, Rational) and abs(part.exp) <= HIGHEST_POWER
+    def _sum(self, terms: list[Value]) -> Value:
+        total = sum(terms, Fraction(0))
+        if isinstance(total, float):
+            self._lost *= max(1.0, max(map(abs, terms)) / abs(total))
+            if self._lost > MOST_LOST:
+                raise _TooHardError
+        return total
 
 
-def _is_whole(part: Any) -> bool:
-    if not isinstance(part, Pow):
-        return True
-    return isinstance(part.exp, Integer) and (part.exp >= 0 or isinstance(part.base, Rational))
+def _is_handy(value: Value) -> bool:
+    if isinstance(value, float):
+        return abs(value) < LARGEST_ROUNDED
+    return max(value.numerator.bit_length(), value.denominator.bit_length()) < MOST_BITS
+
+
+def _power(base: Value, exponent: Value) -> Value:
+    if isinstance(exponent, float) or abs(exponent) > HIGHEST_POWER:
+        raise _TooHardError
+    if exponent.denominator == 1:
+        power: Value = base ** int(exponent)
+        return power
+    if base <= 0:
+        raise _TooHardError
+    return math.pow(base, exponent)

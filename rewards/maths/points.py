@@ -3,10 +3,12 @@
 import math
 from collections.abc import Sequence
 from itertools import permutations
+from operator import getitem
 
 Point = tuple[float, float]
 
 FEW = 3
+ORDERS = tuple(tuple(permutations(range(count))) for count in range(FEW + 1))
 
 
 def mean_matched_distance(predicted: Sequence[Point], true: Sequence[Point]) -> float:
@@ -29,8 +31,7 @@ def mean_matched_distance(predicted: Sequence[Point], true: Sequence[Point]) -> 
 def _least_sum_of_few(predicted: Sequence[Point], true: Sequence[Point]) -> float:
     # Six orders at most: a table of distances beats building a matrix for the solver.
     distances = [[math.dist(p, t) for p in predicted] for t in true]
-    orders = permutations(range(len(true)))
-    return min(sum(row[i] for row, i in zip(distances, order, strict=True)) for order in orders)
+    return min([sum(map(getitem, distances, order)) for order in ORDERS[len(true)]])
 
 
 def _least_sum(predicted: Sequence[Point], true: Sequence[Point]) -> float:

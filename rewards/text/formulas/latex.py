@@ -15,7 +15,7 @@ from antlr4 import CommonTokenStream, InputStream
 from antlr4.atn.PredictionMode import PredictionMode
 from latex2sympy2_extended.latex2sympy2 import PSLexer, PSParser, _Latex2Sympy
 
-from rewards.text.formulas.numbers import read_number
+from rewards.text.formulas.numbers import DECIMAL, INTEGER, read_number
 
 TREES_KEPT = 512
 LONGEST_KEPT = 48
@@ -62,6 +62,8 @@ def read_latex(latex: str, *, is_real: bool) -> Any:
 
     `is_real` is what every symbol is assumed to be.
     """
+    if DECIMAL.fullmatch(latex) or INTEGER.fullmatch(latex):
+        return read_number(latex)
     # The next formula of a shape would change the tokens of this one while it is converted.
     with _lock:
         return _Reader(is_real=is_real).parse(latex)

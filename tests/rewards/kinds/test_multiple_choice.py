@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mathruler.grader import grade_answer
 
-from rewards.kinds.multiple_choice import compare_options, score_multiple_choice
+from rewards.kinds.multiple_choice import (
+    SEEN_THROUGH,
+    TAKEN_AS_WRITTEN,
+    compare_options,
+    score_multiple_choice,
+)
 from rewards.specs import Spec
 
 answers = st.builds(
@@ -41,19 +46,62 @@ def test_agrees_with_mathruler(answer, truth):
     assert score_multiple_choice(answer, truth, Spec()).value == expected
 
 
-@given(st.sampled_from(ascii_letters), st.sampled_from(ascii_letters))
-def test_the_shortcut_agrees_on_letters(answer, truth):
-    """Two letters are judged at once as they are judged at length."""
+letters = st.sampled_from(ascii_letters)
+options = st.builds(str.format, st.sampled_from(SEEN_THROUGH), letters)
+dressed = st.builds(str.format, st.sampled_from(SEEN_THROUGH + TAKEN_AS_WRITTEN), letters)
+sentences = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "A",
+                "B.",
+                "(c)",
+                "the",
+                "cat",
+                "and",
+                "or",
+                "a",
+                "inf",
+                "nan",
+                "Infinity",
+                "1",
+                "2.5",
+            ),
+            *(
+                "-",
+                "meters",
+                "million",
+                "sqrt",
+                "no",
+                "on",
+                "road",
+                "(",
+                ")",
+                ",",
+                "?",
+                "to: be",
+                "e",
+            ),
+        ]
+    ),
+    max_size=5,
+).map(" ".join)
+
+
+@given(dressed | sentences | answers, options)
+def test_the_shortcut_agrees_on_what_it_judges(answer, truth):
+    """Letters, dressed ones and sentences are judged at once as they are at length."""
     quick = compare_options(answer, truth)
-    assert quick is not None
-    assert quick.value == float(grade_answer(answer, truth))
+    assert quick is None or quick.value == float(grade_answer(answer.strip(), truth))
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("form", SEEN_THROUGH + TAKEN_AS_WRITTEN)
 @pytest.mark.parametrize("truth", ascii_letters)
-def test_the_shortcut_agrees_on_every_pair_of_letters(truth):
-    """All 52 x 52 pairs, without exception."""
-    for answer in ascii_letters:
+def test_the_shortcut_agrees_on_every_pair_of_letters(form, truth):
+    """All 52 x 52 pairs in every dress, without exception."""
+    for letter in ascii_letters:
+        answer = form.format(letter)
         assert compare_options(answer, truth).value == float(grade_answer(answer, truth))
 
 
@@ -63,7 +111,10 @@ def test_the_shortcut_agrees_on_equal_texts(text):
     assert compare_options(text, text).value == float(grade_answer(text.strip(), text.strip()))
 
 
-@pytest.mark.parametrize(("answer", "truth"), [("B or C", "B"), ("(B)", "B"), ("", "B")])
+@pytest.mark.parametrize(
+    ("answer", "truth"),
+    [("B or C", "B"), ("", "B"), ("B meters", "B"), ("the cat", "a cat"), ("x = cat", "B")],
+)
 def test_the_shortcut_leaves_the_rest_alone(answer, truth):
     """What takes more than a glance is left to the grader."""
     assert compare_options(answer, truth) is None
