@@ -115,11 +115,11 @@ class _Glance:
                 raise _TooHardError
         return value
 
-
     def _sum(self, terms: list[Value]) -> Value:
-        total = sum(terms, Fraction(0))
+        total: Value = sum(terms, Fraction(0))
         if isinstance(total, float):
-            self._lost *= max(1.0, max(map(abs, terms)) / abs(total))
+            largest = max(abs(float(term)) for term in terms)
+            self._lost *= max(1.0, largest / abs(total))
             if self._lost > MOST_LOST:
                 raise _TooHardError
         return total

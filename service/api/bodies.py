@@ -109,9 +109,13 @@ class JsonBody(Generic[Record]):
         container = container_of(request)
         body = await read_body(request, container.limits)
         with container.metrics.stage_seconds.labels("parse").time():
-            if len(body) < LARGE_BODY:
-                return self._parse(body)
-            return await asyncio.to_thread(self._parse, body)
+            return await self.read(body)
+
+    async def read(self, body: bytes) -> Record:
+        """Return the record that a body holds, or raise `InvalidRequest`."""
+        if len(body) < LARGE_BODY:
+            return self._parse(body)
+        return await asyncio.to_thread(self._parse, body)
 
     def _parse(self, body: bytes) -> Record:
         if body.count(b"[") + body.count(b"{") > MOST_BRACKETS:

@@ -8,14 +8,14 @@ from rewards.errors import OutOfTime
 from rewards.score import Unscored, Verdict
 from service.api.dependencies import unless_gone
 from service.api.media import bring_media
-from service.api.schemas.reward import RewardRequest
+from service.api.plain import AnyRewardRequest
 from service.api.translate import Batch, read_batch
 from service.container import Container
 from service.errors import Overloaded
 
 
 async def score(
-    asked: RewardRequest, parts: Container, request: Request
+    asked: AnyRewardRequest, parts: Container, request: Request
 ) -> tuple[Batch, list[Verdict]]:
     """Return what was asked, read, and a verdict on each of its samples, in order.
 
@@ -27,7 +27,7 @@ async def score(
         await bring_media(batch.samples, batch.inline, parts)
         with parts.metrics.stage_seconds.labels("score").time():
             verdicts = await unless_gone(request, _score_in_turn(asked.run, batch, parts))
-    parts.metrics.count([sample.kind for sample in batch.samples], verdicts)
+    parts.metrics.count([kind.name for kind in batch.kinds], verdicts)
     return batch, verdicts
 
 

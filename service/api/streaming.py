@@ -5,16 +5,16 @@ from collections.abc import Iterator, Sequence
 
 from rewards.registry import default_task, lookup
 from rewards.score import Scored, Verdict
+from service.api.plain import AnyItem, AnyRewardRequest
 from service.api.problems import MOST_FIELD_ERRORS, AtFields, clean, pointer
 from service.api.schemas.base import FieldError
-from service.api.schemas.reward import RewardRequest
 from service.api.translate import Batch
 from service.container import Container
 from service.engine.streams import StreamedReward, StreamedStep
 from service.errors import InvalidRequest
 
 
-def check_scale(asked: RewardRequest) -> None:
+def check_scale(asked: AnyRewardRequest) -> None:
     """Raise `AtFields` unless a request that asks for scaled rewards says what they belong to."""
     if asked.scale is None:
         return
@@ -25,12 +25,13 @@ def check_scale(asked: RewardRequest) -> None:
         raise AtFields(InvalidRequest(wrong[0].detail), wrong[:MOST_FIELD_ERRORS])
 
 
-def _missing(asked: RewardRequest) -> Iterator[tuple[str, str]]:
+def _missing(asked: AnyRewardRequest) -> Iterator[tuple[str, str]]:
+    items: Sequence[AnyItem] = asked.items
     for name in ("run", "step"):
         if getattr(asked, name) is None:
             yield pointer(name), "expected one, since rewards are to be scaled; got none"
-    times = Counter(item.id for item in asked.items)
-    for index, item in enumerate(asked.items):
+    times = Counter(item.id for item in items)
+    for index, item in enumerate(items):
         if item.group is None:
             yield pointer("items", index, "group"), "expected one to be scaled with; got none"
         if item.id is None:
@@ -40,7 +41,7 @@ def _missing(asked: RewardRequest) -> Iterator[tuple[str, str]]:
 
 
 async def scale_rewards(
-    asked: RewardRequest, batch: Batch, verdicts: Sequence[Verdict], parts: Container
+    asked: AnyRewardRequest, batch: Batch, verdicts: Sequence[Verdict], parts: Container
 ) -> list[float | None] | None:
     """Return each reward divided by its task's deviation; None where that is not asked for.
 
@@ -48,6 +49,7 @@ async def scale_rewards(
     """
     if asked.scale is None or asked.run is None or asked.step is None:
         return None
+    items: Sequence[AnyItem] = asked.items
     step = StreamedStep(run=asked.run, step=asked.step, spec=batch.spec)
     rewards = [
         StreamedReward(
@@ -56,6 +58,6 @@ async def scale_rewards(
             task=item.task or default_task(lookup(item.kind, item.media_type)),
             reward=verdict.reward if isinstance(verdict, Scored) else None,
         )
-        for item, verdict in zip(asked.items, verdicts, strict=True)
+        for item, verdict in zip(items, verdicts, strict=True)
     ]
     return await parts.streams.scale(step, rewards)

@@ -1,36 +1,39 @@
 """From records on the wire to records of the library, and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from rewards.errors import UnknownKind, UnknownSpec
-from rewards.registry import lookup
+from rewards.registry import RewardKind, lookup
 from rewards.sample import Sample
 from rewards.score import Scored, Unscored, Verdict
 from rewards.specs import Spec, find_spec
 from service.api.media import MediaReader
+from service.api.plain import AnyItem, AnyRewardRequest, PlainRequest
 from service.api.problems import MOST_FIELD_ERRORS, AtFields, clean, pointer
 from service.api.schemas.base import FieldError
-from service.api.schemas.reward import RewardItem, RewardRequest
+from service.api.schemas.reward import RewardItem
 from service.container import Container
 from service.errors import TooLarge
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a request asks for: samples, with kinds by their own names, under one spec.
+    """What a request asks for: samples, and the kind of each, under one spec.
 
     `inline` holds the media that came within the request, by content hash.
     """
 
-    samples: list[Sample]
+    samples: Sequence[Sample]
+    kinds: Sequence[RewardKind]
     spec: Spec
     deadline: float
     inline: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def read_batch(request: RewardRequest, container: Container, *, started: float) -> Batch:
+def read_batch(request: AnyRewardRequest, container: Container, *, started: float) -> Batch:
     """Return the batch of `request`, which arrived at `started` (`time.monotonic`).
 
     Raises `TooLarge`, or `AtFields` with every unknown kind or the unknown spec.
@@ -41,9 +44,13 @@ def read_batch(request: RewardRequest, container: Container, *, started: float) 
             f"expected at most {limits.items} items, got {len(request.items)}", items=limits.items
         )
     milliseconds = min(request.deadline_ms or limits.deadline_ms, limits.deadline_ms)
+    kinds = _read_kinds(request)
     media = MediaReader(limits.media.inline_bytes if limits.media else 0)
     return Batch(
-        samples=_read_samples(request.items, media),
+        samples=request.items
+        if isinstance(request, PlainRequest)
+        else [_read_sample(*pair, media) for pair in zip(request.items, kinds, strict=True)],
+        kinds=kinds,
         inline=media.inline,
         spec=read_spec(request.spec, container),
         deadline=started + milliseconds / 1000,
@@ -58,27 +65,30 @@ def read_spec(name: str | None, container: Container) -> Spec:
         raise AtFields(error, [FieldError(pointer="/spec", detail=clean(str(error)))]) from None
 
 
-def _read_samples(items: Sequence[RewardItem], media: MediaReader) -> list[Sample]:
-    samples: list[Sample] = []
-    unknown: list[tuple[int, UnknownKind]] = []
-    for index, item in enumerate(items):
-        try:
-            samples.append(_read_sample(item, media))
-        except UnknownKind as error:
-            unknown.append((index, error))
-    if unknown:
+def _read_kinds(request: AnyRewardRequest) -> list[RewardKind]:
+    items: Sequence[AnyItem] = request.items
+    try:
+        return [lookup(item.kind, item.media_type) for item in items]
+    except UnknownKind as first:
+        unknown = islice(_unknown_kinds(items), MOST_FIELD_ERRORS)
         fields = [
             FieldError(pointer=pointer("items", index, "kind"), detail=clean(str(error)))
-            for index, error in unknown[:MOST_FIELD_ERRORS]
+            for index, error in unknown
         ]
-        raise AtFields(unknown[0][1], fields)
-    return samples
+        raise AtFields(first, fields) from None
 
 
-def _read_sample(item: RewardItem, media: MediaReader) -> Sample:
-    kind = lookup(item.kind, item.media_type)
+def _unknown_kinds(items: Sequence[AnyItem]) -> Iterator[tuple[int, UnknownKind]]:
+    for index, item in enumerate(items):
+        try:
+            lookup(item.kind, item.media_type)
+        except UnknownKind as error:
+            yield index, error
+
+
+def _read_sample(item: RewardItem, kind: RewardKind, media: MediaReader) -> Sample:
     return Sample(
-        kind=kind.name,
+        kind=item.kind,
         response=item.response,
         ground_truth=item.ground_truth,
         media_type=item.media_type,
@@ -95,17 +105,18 @@ def write_spec(spec: Spec) -> dict[str, Any]:
 
 
 def write_answer(
-    request: RewardRequest,
+    request: AnyRewardRequest,
     spec: Spec,
     verdicts: Sequence[Verdict],
     scaled: Sequence[float | None] | None = None,
 ) -> dict[str, Any]:
     """The answer to `request`, one result per item and in their order."""
+    items: Sequence[AnyItem] = request.items
     results = [
         _write_scored(item.id, verdict)
         if isinstance(verdict, Scored)
         else _write_unscored(item.id, verdict)
-        for item, verdict in zip(request.items, verdicts, strict=True)
+        for item, verdict in zip(items, verdicts, strict=True)
     ]
     for result, scaled_reward in zip(results, scaled or (), strict=scaled is not None):
         result["scaled_reward"] = scaled_reward

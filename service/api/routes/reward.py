@@ -6,9 +6,10 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.bodies import JsonBody
-from service.api.dependencies import Parts, json_response
+from service.api.bodies import JsonBody, read_body
+from service.api.dependencies import Parts, container_of, json_response
 from service.api.openapi import READING_A_BODY, answers
+from service.api.plain import AnyRewardRequest, read_plain
 from service.api.schemas.reward import RewardAnswer, RewardRequest
 from service.api.scoring import score
 from service.api.streaming import check_scale, scale_rewards
@@ -18,13 +19,21 @@ router = APIRouter(tags=["rewards"])
 REQUEST = JsonBody(RewardRequest)
 
 
+async def read_request(request: Request) -> AnyRewardRequest:
+    """Return what is asked; raise `InvalidRequest` at the fields that do not fit."""
+    parts = container_of(request)
+    body = await read_body(request, parts.limits)
+    with parts.metrics.stage_seconds.labels("parse").time():
+        return read_plain(body) or await REQUEST.read(body)
+
+
 @router.post(
     "/reward",
     openapi_extra=REQUEST.document,
     responses=answers(RewardAnswer, *READING_A_BODY, 409, 424, 429, 500, 503),
 )
 async def reward(
-    asked: Annotated[RewardRequest, Depends(REQUEST)], parts: Parts, request: Request
+    asked: Annotated[AnyRewardRequest, Depends(read_request)], parts: Parts, request: Request
 ) -> Response:
     """Score each item by its kind, in the order of the items.
 

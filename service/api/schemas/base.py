@@ -12,12 +12,13 @@ def _whole(value: object) -> object:
 # To JSON, 5 and 5.0 are the same number. Comes last in an annotation, or bounds lose their names.
 WHOLE = BeforeValidator(_whole)
 
+LONGEST_NAME, LONGEST_LABEL, LAST_STEP = 128, 256, 2**53 - 1
 # Not a dot first: URLs swallow `.` and `..`.
-Name = Annotated[
-    str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9_:-][A-Za-z0-9_.:-]*$")
-]
-Label = Annotated[str, StringConstraints(max_length=256)]
-Step = Annotated[int, Field(ge=0, le=2**53 - 1), WHOLE]
+NAME = r"^[A-Za-z0-9_:-][A-Za-z0-9_.:-]*$"
+
+Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME, pattern=NAME)]
+Label = Annotated[str, StringConstraints(max_length=LONGEST_LABEL)]
+Step = Annotated[int, Field(ge=0, le=LAST_STEP), WHOLE]
 
 
 class WireModel(BaseModel):

@@ -10,6 +10,7 @@ from service.api.schemas.media import ItemMedia
 
 LONGEST_DEADLINE_MS = 3_600_000
 MOST_ITEMS = 65_536
+LONGEST_MEDIA_TYPE = 64
 
 
 def _finite(value: JsonValue) -> JsonValue:
@@ -39,7 +40,7 @@ class RewardItem(WireModel):
     """What the answer is judged against, as text or as JSON."""
     id: Label | None = None
     """Comes back with the result."""
-    media_type: Annotated[str, StringConstraints(max_length=64)] | None = None
+    media_type: Annotated[str, StringConstraints(max_length=LONGEST_MEDIA_TYPE)] | None = None
     """`image` or `video` where the kind tells them apart."""
     prompt: str | None = None
     """What the policy was asked; needed where a reward model reads it."""
