@@ -1,8 +1,6 @@
 """Prometheus reads the service, and its alerts fire on what they are for."""
 
 import json
-import os
-import shutil
 import subprocess
 import time
 from contextlib import contextmanager, suppress
@@ -16,13 +14,11 @@ from tests.deploy.metrics import LABELS, SERIES, labels_of, series_of
 from tests.e2e.running import running
 from tests.house.source import ROOT
 from tests.redis_server import free_port
+from tests.tools import needs, tool
 
 FOLDER = ROOT / "deploy/prometheus"
-PATH = f"{ROOT / '.tools/usr/bin'}:{os.environ['PATH']}"
-PROMETHEUS, PROMTOOL = (shutil.which(name, path=PATH) for name in ("prometheus", "promtool"))
-needs_prometheus = pytest.mark.skipif(
-    not (PROMETHEUS and PROMTOOL), reason="needs Prometheus: `make tools` fetches it"
-)
+PROMETHEUS, PROMTOOL = tool("prometheus"), tool("promtool")
+needs_prometheus = needs("prometheus", "promtool")
 
 RULES = [
     rule for group in yaml.safe_load((FOLDER / "rules.yml").read_text())["groups"]

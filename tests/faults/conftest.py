@@ -18,7 +18,8 @@ class Faults:
     """How often and how long to be cruel, and how exact to be about time.
 
     `late_s` is what an answer may be late by, `back_s` how soon the service must be back,
-    `kept_share` how much of its pace scoring must keep. Where other work shares the processors
+    `kept_share` how much of its pace scoring must keep, `calls_per_s` how often each kind of caller
+    asks while replicas are replaced. Where other work shares the processors
     only a lax clock tells the truth.
     """
 
@@ -29,13 +30,16 @@ class Faults:
     late_s: float = 2.0
     back_s: float = 10.0
     kept_share: float = 0.7
+    calls_per_s: float = 20.0
 
 
 @pytest.fixture(scope="session")
 def faults():
     """What this session is to bear."""
     if os.environ.get("FAULTS") == "long":
-        return Faults(50, 40, 10, freeze_s=5.0, late_s=0.2, back_s=2.0, kept_share=0.95)
+        return Faults(
+            50, 40, 10, freeze_s=5.0, late_s=0.2, back_s=2.0, kept_share=0.95, calls_per_s=50.0
+        )
     return Faults()
 
 
