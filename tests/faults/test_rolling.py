@@ -14,9 +14,8 @@ from tests.faults.balancer import BACKEND, Balancer
 from tests.faults.load import history_of
 from tests.faults.replicas import PATIENCE_S, ROOT, Replica
 from tests.redis_server import RedisServer
-from tests.tools import needs
 
-pytestmark = [pytest.mark.slow, needs("haproxy")]
+pytestmark = pytest.mark.slow
 
 CALLERS = (("rewards", "a"), ("rewards", "b"), ("advantages", "c"), ("advantages", "d"))
 # What the balancer does where a replica has gone without a word: connections refused and broken,
