@@ -131,9 +131,7 @@ class EncoderQueue:
         while batch := self._next():
             frames = [item.frame for item in batch]
             try:
-                features = await self._device.run(
-                    partial(in_halves, self._encode, frames), Ticket()
-                )
+                features = await self._device.run(partial(self._encode, frames), Ticket())
                 for item, result in zip(batch, features, strict=True):
                     _settle(item.done, result)
             except ScorerUnavailable as error:

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from rewards.backends.sam2.batches import batches, filled
 from rewards.backends.sam2.device import LATE, Device, EncoderQueue, Ticket, in_halves
 from rewards.backends.sam2.features import FeatureCache, Frames
 from rewards.backends.sam2.network import Features, Network
@@ -20,6 +20,15 @@ from rewards.ports import Clip, Health, Mask, MaskPrompt, Picture, Pixels, Segme
 
 Outcome = Segmented | ScorerUnavailable
 
+TOTALS = (
+    "frames_encoded",
+    "prompts_decoded",
+    "frames_tracked",
+    "read_seconds",
+    "encode_seconds",
+    "decode_seconds",
+    "track_seconds",
+)
 WARM_UP = MaskPrompt((250.0, 250.0, 750.0, 750.0), ((500.0, 500.0),))
 BLANK = np.zeros((8, 8, 3), dtype=np.uint8)
 
@@ -30,8 +39,6 @@ class Sam2MaskModel:
     `load` builds the network, on the device's thread; `cache_bytes` bounds the embeddings kept
     (17 MB a frame in float32). `frames_at_once` go through the image encoder together, and
     `prompts_at_once` through the mask decoder: more than one pays on a GPU, not on a CPU.
-    A decoder batch is always full, the last prompt repeated if need be, so that rounding, and
-    with it the reward, does not depend on who shares the batch.
     """
 
     def __init__(
@@ -49,8 +56,9 @@ class Sam2MaskModel:
         self._device = Device()
         self._cache = FeatureCache(cache_bytes)
         self._encoder = EncoderQueue(self._device, self._encode, at_once=frames_at_once)
+        self._frames_at_once = frames_at_once
         self._prompts_at_once = prompts_at_once
-        self._totals: dict[str, float] = defaultdict(float)
+        self._totals = dict.fromkeys(TOTALS, 0.0)
 
     @property
     def scorer(self) -> str:
@@ -82,7 +90,7 @@ class Sam2MaskModel:
             return [embedded] * len(prompts)
         size = (picture.height, picture.width)
         outcomes: dict[MaskPrompt, Outcome] = {}
-        for batch in _batches(prompts, self._prompts_at_once):
+        for batch in batches(prompts, self._prompts_at_once):
             job = _Job(embedded, batch, (0,), size, Ticket(deadline))
             outcomes |= await self._finished(self._decode, job)
         return [outcomes[prompt] for prompt in prompts]
@@ -162,19 +170,19 @@ class Sam2MaskModel:
     # What follows runs on the device's thread.
 
     def _encode(self, frames: Sequence[Pixels]) -> list[Features]:
-        network = self._network
         with self._timed("encode"):
-            features = network.encode(
-                normalise(frames, network.side_px, network.device, network.dtype)
-            )
+            features = in_halves(self._embed, filled(frames, self._frames_at_once))
         self._totals["frames_encoded"] += len(frames)
-        return features
+        return features[: len(frames)]
+
+    def _embed(self, frames: Sequence[Pixels]) -> list[Features]:
+        network = self._network
+        squares = normalise(frames, network.side_px, network.device, network.dtype)
+        return network.encode(squares)
 
     def _decode(self, job: "_Job") -> list[Outcome]:
-        filled = list(job.prompts)
-        filled.extend(filled[-1:] * (self._prompts_at_once - len(filled)))
         with self._timed("decode"):
-            drawn = in_halves(partial(self._draw, job), filled)
+            drawn = in_halves(partial(self._draw, job), filled(job.prompts, self._prompts_at_once))
         self._totals["prompts_decoded"] += len(job.prompts)
         return drawn[: len(job.prompts)]
 
@@ -231,13 +239,3 @@ def _outcome(masks: Mask, predicted_iou: float) -> Outcome:
     if not math.isfinite(predicted_iou):
         return ModelFailed("the mask model gave an estimate that is no number")
     return Segmented(masks, predicted_iou)
-
-
-def _batches(prompts: Sequence[MaskPrompt], at_once: int) -> Iterator[list[MaskPrompt]]:
-    # Only prompts with equally many points go together: a padding point is not nothing.
-    by_count: dict[int, list[MaskPrompt]] = defaultdict(list)
-    for prompt in dict.fromkeys(prompts):
-        by_count[len(prompt.positive) + len(prompt.negative)].append(prompt)
-    for alike in by_count.values():
-        for start in range(0, len(alike), at_once):
-            yield alike[start : start + at_once]

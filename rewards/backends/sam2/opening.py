@@ -14,8 +14,9 @@ from rewards.errors import BadModel
 Backend = Literal["transformers", "native"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
-# A GPU draws eight masks nearly as fast as one; a processor does not.
-AT_ONCE: Mapping[str, int] = {"cuda": 8, "cpu": 1}
+# Frames and prompts that go through the network together: a GPU draws eight masks nearly as fast
+# as one, a processor does not.
+AT_ONCE: Mapping[str, tuple[int, int]] = {"cuda": (4, 8), "cpu": (1, 1)}
 
 
 def open_sam2(
@@ -41,8 +42,8 @@ def open_sam2(
         partial(_load, backend, path, device=chosen, precision=precision),
         name=path.stem,
         cache_bytes=cache_bytes,
-        frames_at_once=AT_ONCE[kind],
-        prompts_at_once=AT_ONCE[kind],
+        frames_at_once=AT_ONCE[kind][0],
+        prompts_at_once=AT_ONCE[kind][1],
     )
 
 
