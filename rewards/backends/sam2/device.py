@@ -13,26 +13,31 @@ from typing import TypeVar
 import torch
 
 from rewards.backends.sam2.network import Features
-from rewards.errors import ModelFailed, OutOfTime, ScorerUnavailable
+from rewards.errors import ModelFailed, OutOfTime, RewardError, ScorerUnavailable
 from rewards.ports import Pixels
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
+Clock = Callable[[], float]
 
 LATE = "the deadline passed before the mask model came to this item"
 
 
 class Ticket:
-    """Whether work is still wanted; asked on the device's thread between its steps."""
+    """Whether work is still wanted; asked on the device's thread between its steps.
 
-    def __init__(self, deadline: float | None = None) -> None:
+    `deadline` is an instant of `clock`.
+    """
+
+    def __init__(self, deadline: float | None = None, clock: Clock = time.monotonic) -> None:
         self._deadline = deadline
+        self._clock = clock
         self._dropped = Event()
 
     @property
     def left_s(self) -> float | None:
         """Seconds to the deadline, if there is one."""
-        return None if self._deadline is None else self._deadline - time.monotonic()
+        return None if self._deadline is None else self._deadline - self._clock()
 
     def drop(self) -> None:
         """Say that nobody waits any more."""
@@ -82,7 +87,9 @@ class Device:
         try:
             with torch.inference_mode():
                 result = work()
-        except RuntimeError as error:
+        except RewardError:
+            raise
+        except Exception as error:  # whatever it is, somebody waits for an answer
             self.trouble = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise ModelFailed(f"the mask model failed: {self.trouble}") from error
         self.trouble = None
@@ -125,22 +132,28 @@ class EncoderQueue:
         self._queue.extend(waiting)
         if self._feeding is None or self._feeding.done():
             self._feeding = asyncio.create_task(self._feed())
-        return await asyncio.gather(*(item.done for item in waiting))
+        try:
+            return await asyncio.gather(*(item.done for item in waiting))
+        finally:
+            for item in waiting:
+                item.done.cancel()
 
     async def _feed(self) -> None:
-        while batch := self._next():
-            frames = [item.frame for item in batch]
+        while self._queue:
+            batch: list[_Waiting] = []
             try:
-                features = await self._device.run(partial(self._encode, frames), Ticket())
+                features = await self._device.run(partial(self._encode_next, batch), Ticket())
+            except ScorerUnavailable as error:
+                for item in batch or self._next():
+                    _settle(item.done, error)
+            else:
                 for item, result in zip(batch, features, strict=True):
                     _settle(item.done, result)
-            except ScorerUnavailable as error:
-                for item in batch:
-                    _settle(item.done, error)
-            finally:
-                # Whatever else went wrong, nobody may wait for ever.
-                for item in batch:
-                    _settle(item.done, ModelFailed("the image encoder stopped"))
+
+    def _encode_next(self, batch: list[_Waiting]) -> list[Features]:
+        # On the device's thread, so that a batch is what is wanted when its turn has come.
+        batch.extend(self._next())
+        return self._encode([item.frame for item in batch]) if batch else []
 
     def _next(self) -> list[_Waiting]:
         batch: list[_Waiting] = []

@@ -10,11 +10,11 @@ from functools import partial
 
 import numpy as np
 
-from rewards.backends.sam2.batches import batches, filled
-from rewards.backends.sam2.device import LATE, Device, EncoderQueue, Ticket, in_halves
+from rewards.backends.sam2.device import LATE, Clock, Device, EncoderQueue, Ticket, in_halves
 from rewards.backends.sam2.features import FeatureCache, Frames
 from rewards.backends.sam2.network import Features, Network
 from rewards.backends.sam2.pixels import draw, normalise, place
+from rewards.backends.sam2.plan import batches, filled, reach
 from rewards.errors import ModelFailed, OutOfTime, ScorerUnavailable
 from rewards.ports import Clip, Health, Mask, MaskPrompt, Picture, Pixels, Segmented
 
@@ -49,6 +49,7 @@ class Sam2MaskModel:
         cache_bytes: int,
         frames_at_once: int = 1,
         prompts_at_once: int = 1,
+        clock: Clock = time.monotonic,
     ) -> None:
         self._load = load
         self._name = name
@@ -58,6 +59,7 @@ class Sam2MaskModel:
         self._encoder = EncoderQueue(self._device, self._encode, at_once=frames_at_once)
         self._frames_at_once = frames_at_once
         self._prompts_at_once = prompts_at_once
+        self._ticket = partial(Ticket, clock=clock)
         self._totals = dict.fromkeys(TOTALS, 0.0)
 
     @property
@@ -91,7 +93,7 @@ class Sam2MaskModel:
         size = (picture.height, picture.width)
         outcomes: dict[MaskPrompt, Outcome] = {}
         for batch in batches(prompts, self._prompts_at_once):
-            job = _Job(embedded, batch, (0,), size, Ticket(deadline))
+            job = _Job(embedded, batch, (0,), size, self._ticket(deadline))
             outcomes |= await self._finished(self._decode, job)
         return [outcomes[prompt] for prompt in prompts]
 
@@ -110,7 +112,7 @@ class Sam2MaskModel:
         size = (clip.height, clip.width)
         outcomes: dict[MaskPrompt, Outcome] = {}
         for prompt in dict.fromkeys(prompts):
-            job = _Job(embedded, [prompt], frames, size, Ticket(deadline))
+            job = _Job(embedded, [prompt], frames, size, self._ticket(deadline))
             outcomes |= await self._finished(self._track, job)
         return [outcomes[prompt] for prompt in prompts]
 
@@ -151,7 +153,7 @@ class Sam2MaskModel:
             return await self._encoder.encode(frames)
 
         try:
-            async with asyncio.timeout(Ticket(deadline).left_s):
+            async with asyncio.timeout(self._ticket(deadline).left_s):
                 return await self._cache.get(digest, embed)
         except TimeoutError:
             return OutOfTime(LATE)
@@ -197,16 +199,17 @@ class Sam2MaskModel:
 
     def _track(self, job: "_Job") -> list[Outcome]:
         network, [prompt] = self._network, job.prompts
-        tensors = place([prompt], network.side_px, network.device)
+        keyframe, tensors = prompt.keyframe, place([prompt], network.side_px, network.device)
         masks = np.zeros((len(job.frames), *job.size), dtype=bool)
         rows = {frame: row for row, frame in enumerate(job.frames)}
+        needed = reach(keyframe, job.frames, len(job.embedded))
         with self._timed("track"):
-            for frame, logits in network.track(job.embedded, tensors, prompt.keyframe):
+            for frame, logits in network.track(job.embedded, tensors, keyframe, needed):
                 job.ticket.check()
                 self._totals["frames_tracked"] += 1
                 if frame in rows:
                     masks[rows[frame]] = draw(logits, *job.size)
-            decoded = network.decode(job.embedded[prompt.keyframe], tensors)
+            decoded = network.decode(job.embedded[keyframe], tensors)
         return [_outcome(masks, decoded.predicted_iou.item())]
 
     @property

@@ -92,16 +92,17 @@ class NativeNetwork:
         return Decoded(logits, iou[:, 0])
 
     def track(
-        self, clip: Sequence[Features], prompt: PromptTensors, keyframe: int
+        self, clip: Sequence[Features], prompt: PromptTensors, keyframe: int, reach: range
     ) -> Iterator[tuple[int, Tensor]]:
-        """Track one prompt through the clip: on from its keyframe to the end, then back.
+        """Track one prompt on from its keyframe to the end of `reach`, then back to its start.
 
-        Yields frame indices, each once, with mask logits of shape `(1, 1, side, side)`.
+        Yields the frames of `reach`, the keyframe among them, each once, with mask logits of
+        shape `(1, 1, side, side)`.
         """
         memory: dict[str, dict[int, Any]] = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
         clicks = {"point_coords": prompt.points, "point_labels": prompt.labels}
-        on = [(index, False) for index in range(keyframe, len(clip))]
-        back = [(index, True) for index in range(keyframe - 1, -1, -1)]
+        on = [(index, False) for index in range(keyframe, reach.stop)]
+        back = [(index, True) for index in range(keyframe - 1, reach.start - 1, -1)]
         place_encoding = None
         for index, reverse in on + back:
             at_keyframe = index == keyframe

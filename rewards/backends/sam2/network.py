@@ -69,10 +69,11 @@ class Network(Protocol):
         ...
 
     def track(
-        self, clip: Sequence[Features], prompt: PromptTensors, keyframe: int
+        self, clip: Sequence[Features], prompt: PromptTensors, keyframe: int, reach: range
     ) -> Iterator[tuple[int, Tensor]]:
-        """Track one prompt through the clip: on from its keyframe to the end, then back.
+        """Track one prompt on from its keyframe to the end of `reach`, then back to its start.
 
-        Yields frame indices, each once, with mask logits of shape `(1, 1, side, side)`.
+        Yields the frames of `reach`, the keyframe among them, each once, with mask logits of
+        shape `(1, 1, side, side)`.
         """
         ...

@@ -44,6 +44,8 @@ class TransformersNetwork:
         self._model = model
         self._sides = [height for height, _ in model.backbone_feature_sizes]
         self._position = self._position_of_features()
+        # Of the size alone as well, and asked for by every mask.
+        self._place = model.get_image_wide_positional_embeddings()
 
     @property
     def side_px(self) -> int:
@@ -85,7 +87,7 @@ class TransformersNetwork:
         )
         logits, iou, _, _ = model.mask_decoder(
             image_embeddings=coarse + model.no_memory_embedding.view(1, -1, 1, 1),
-            image_positional_embeddings=model.get_image_wide_positional_embeddings(),
+            image_positional_embeddings=self._place,
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
             multimask_output=False,
@@ -94,11 +96,12 @@ class TransformersNetwork:
         return Decoded(logits[0], iou[0, :, 0])
 
     def track(
-        self, clip: Sequence[Features], prompt: PromptTensors, keyframe: int
+        self, clip: Sequence[Features], prompt: PromptTensors, keyframe: int, reach: range
     ) -> Iterator[tuple[int, Tensor]]:
-        """Track one prompt through the clip: on from its keyframe to the end, then back.
+        """Track one prompt on from its keyframe to the end of `reach`, then back to its start.
 
-        Yields frame indices, each once, with mask logits of shape `(1, 1, side, side)`.
+        Yields the frames of `reach`, the keyframe among them, each once, with mask logits of
+        shape `(1, 1, side, side)`.
         """
         session = self._session(clip)
         session.obj_id_to_idx(1)
@@ -109,9 +112,9 @@ class TransformersNetwork:
         )
         session.obj_with_new_inputs = [1]
         kept = session.output_dict_per_obj[0]
-        for back in (False, True):
+        for back, beyond in ((False, reach.stop - 1 - keyframe), (True, keyframe - reach.start)):
             for output in self._model.propagate_in_video_iterator(
-                session, start_frame_idx=keyframe, reverse=back
+                session, keyframe, max_frame_num_to_track=beyond, reverse=back
             ):
                 if back and output.frame_idx == keyframe:
                     continue

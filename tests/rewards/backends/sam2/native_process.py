@@ -42,11 +42,13 @@ async def masks_of_our_backend(model):
     await mask_model.start()
     image = await mask_model.segment_image(picture(), PROMPTS)
     video = await mask_model.track_clip(clip(), PROMPTS, range(5))
+    part = await mask_model.track_clip(clip(), PROMPTS, [1, 3])
     await mask_model.close()
     return {
         "image": np.stack([drawn.masks for drawn in image]),
         "image_iou": np.array([drawn.predicted_iou for drawn in image]),
         "video": np.stack([drawn.masks for drawn in video]),
+        "part": np.stack([drawn.masks for drawn in part]),
         "video_iou": np.array([drawn.predicted_iou for drawn in video]),
     }
 
@@ -84,7 +86,7 @@ def logits_of_both_trackers(weights):
         features = [network.encode(frame[None].float())[0] for frame in state["images"]]
         ours = {
             index: torch.nn.functional.interpolate(logits.float(), size=(256, 256), mode="bilinear")
-            for index, logits in network.track(features, tensors, prompt.keyframe)
+            for index, logits in network.track(features, tensors, prompt.keyframe, range(3))
         }
     frames = sorted(theirs)
     return {

@@ -1,13 +1,20 @@
-"""A network without weights: it draws the prompt's box, where the frame is bright enough."""
+"""A network without weights, which draws the prompt's box, and a model over it."""
 
+import asyncio
 import threading
-import time
+from contextlib import asynccontextmanager
 
+import numpy as np
 import torch
 
+from rewards.backends.sam2.model import Sam2MaskModel
 from rewards.backends.sam2.network import Decoded, Features
+from rewards.ports import MaskPrompt
 
 SIDE = 32
+BOX = MaskPrompt((0, 0, 500, 500))
+GREY = np.full((64, 64, 3), 128, dtype=np.uint8)
+FILM = np.full((6, 64, 64, 3), 128, dtype=np.uint8)
 
 
 class PlainNetwork:
@@ -23,7 +30,7 @@ class PlainNetwork:
         self.failures = []
         self.estimate = None
         self.most_frames = 100
-        self.step_s = 0.0
+        self.before_step = lambda: None
         self.began = threading.Event()
         self.gate = threading.Event()
         self.gate.set()
@@ -47,17 +54,40 @@ class PlainNetwork:
         areas = (logits > 0).float().mean(dim=(1, 2, 3))
         return Decoded(logits, areas if self.estimate is None else areas * self.estimate)
 
-    def track(self, clip, prompt, keyframe):
+    def track(self, clip, prompt, keyframe, reach):
         """Draw the box on every frame, shifted right by the distance to the keyframe."""
-        order = [*range(keyframe, len(clip)), *range(keyframe - 1, -1, -1)]
+        order = [*range(keyframe, reach.stop), *range(keyframe - 1, reach.start - 1, -1)]
         for index in order:
             self._step()
             self.tracked.append(index)
-            self.began.set()
             yield index, torch.roll(self.decode(clip[index], prompt).logits, index - keyframe, -1)
 
     def _step(self):
-        self.gate.wait(timeout=10)
-        time.sleep(self.step_s)
+        self.began.set()
+        assert self.gate.wait(timeout=60)
+        self.before_step()
         if self.failures:
             raise self.failures.pop()
+
+
+@asynccontextmanager
+async def started(network, **options):
+    """Start a model over `network` and forget what its warm-up did."""
+    model = Sam2MaskModel(lambda: network, name="test", cache_bytes=2**28, **options)
+    await model.start()
+    if isinstance(network, PlainNetwork):
+        network.encoded.clear()
+        network.decoded.clear()
+    yield model
+    await model.close()
+
+
+async def all_waiting():
+    """Let every call go on until it waits for the device."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+def box(index):
+    """Return one of many different boxes."""
+    return MaskPrompt((0, 0, 100 + 50 * index, 500))

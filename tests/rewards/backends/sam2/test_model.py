@@ -1,40 +1,24 @@
 """Tests for `rewards.backends.sam2.model`: what is shared, what is not, and what goes wrong."""
 
 import asyncio
-import time
-from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
-import torch
 
 from rewards.backends.sam2.model import Sam2MaskModel
 from rewards.backends.sam2.transformers_network import load_transformers
-from rewards.errors import BadModel, BadRequest, ModelFailed, OutOfTime
+from rewards.errors import BadModel, BadRequest, ModelFailed
 from rewards.ports import MaskPrompt
-from tests.rewards.backends.sam2.plain_network import PlainNetwork
+from tests.rewards.backends.sam2.plain_network import (
+    BOX,
+    FILM,
+    GREY,
+    PlainNetwork,
+    all_waiting,
+    box,
+    started,
+)
 from tests.rewards.backends.sam2.scenes import PROMPTS, clip, pan, picture
-
-BOX = MaskPrompt((0, 0, 500, 500))
-GREY = np.full((64, 64, 3), 128, dtype=np.uint8)
-FILM = np.full((6, 64, 64, 3), 128, dtype=np.uint8)
-
-
-@asynccontextmanager
-async def started(network, **options):
-    """Start a model over `network` and forget what its warm-up did."""
-    model = Sam2MaskModel(lambda: network, name="test", cache_bytes=2**28, **options)
-    await model.start()
-    if isinstance(network, PlainNetwork):
-        network.encoded.clear()
-        network.decoded.clear()
-    yield model
-    await model.close()
-
-
-def box(index):
-    """Return one of many different boxes."""
-    return MaskPrompt((0, 0, 100 + 50 * index, 500))
 
 
 def test_a_group_embeds_its_image_once_and_decodes_together():
@@ -93,7 +77,7 @@ def test_requests_at_once_share_the_embedding():
             network.gate.clear()
             calls = [model.segment_image(picture("a", GREY), [box(i)]) for i in range(10)]
             waiting = [asyncio.create_task(call) for call in calls]
-            await asyncio.sleep(0.02)
+            await all_waiting()
             network.gate.set()
             await asyncio.gather(*waiting)
             assert network.encoded == [1]
@@ -111,7 +95,7 @@ def test_different_pictures_go_through_the_encoder_together():
             network.gate.clear()
             calls = [model.segment_image(picture(str(i), GREY), [BOX]) for i in range(9)]
             waiting = [asyncio.create_task(call) for call in calls]
-            await asyncio.sleep(0.02)
+            await all_waiting()
             network.gate.set()
             await asyncio.gather(*waiting)
             assert len(network.encoded) < 9
@@ -128,14 +112,53 @@ def test_a_clip_embeds_each_frame_once_and_tracks_each_answer_alone():
         network = PlainNetwork()
         async with started(network, frames_at_once=4) as model:
             prompts = [MaskPrompt((0, 0, 500, 500), keyframe=key) for key in (0, 3, 5)]
-            drawn = await model.track_clip(clip("v", FILM), prompts, [1, 4])
+            drawn = await model.track_clip(clip("v", FILM), prompts, range(6))
             assert network.encoded == [4, 4]
             assert model.usage()["frames_encoded"] == 6
             assert network.tracked == [0, 1, 2, 3, 4, 5, 3, 4, 5, 2, 1, 0, 5, 4, 3, 2, 1, 0]
-            assert all(one.masks.shape == (2, 64, 64) for one in drawn)
+            assert all(one.masks.shape == (6, 64, 64) for one in drawn)
             await model.track_clip(clip("v", FILM), prompts[:1], [0])
             assert network.encoded == [4, 4]
-            assert model.usage()["frames_tracked"] == 24
+            assert model.usage()["frames_tracked"] == 19
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("keyframe", "frames", "tracked"),
+    [
+        pytest.param(3, [1, 4], [3, 4, 5, 2, 1], id="both-ways"),
+        pytest.param(0, [0], [0], id="its-own"),
+        pytest.param(1, [2], [1, 2], id="on"),
+        pytest.param(5, [4], [5, 4], id="back"),
+    ],
+)
+def test_a_track_ends_where_nothing_more_is_asked_for(keyframe, frames, tracked):
+    """At the last frame that is annotated; the way back remembers the whole way on."""
+
+    async def main():
+        network = PlainNetwork()
+        async with started(network) as model:
+            prompt = MaskPrompt((0, 0, 500, 500), keyframe=keyframe)
+            [drawn] = await model.track_clip(clip("v", FILM), [prompt], frames)
+            assert network.tracked == tracked
+            assert drawn.masks.any(axis=(1, 2)).all()
+
+    asyncio.run(main())
+
+
+def test_a_mask_is_the_same_whether_frames_beyond_it_are_tracked(checkpoint):
+    """Bit for bit, also on the way back, which remembers frames of the way on."""
+    network = load_transformers(checkpoint, device="cpu", precision="float32")
+
+    async def main():
+        async with started(network) as model:
+            whole = await model.track_clip(clip(), PROMPTS, range(5))
+            for frames in ([1, 3], [2]):
+                part = await model.track_clip(clip(), PROMPTS, frames)
+                for one, other in zip(whole, part, strict=True):
+                    assert np.array_equal(one.masks[frames], other.masks)
+                    assert one.predicted_iou == other.predicted_iou
 
     asyncio.run(main())
 
@@ -213,108 +236,6 @@ def test_a_track_is_bit_for_bit_the_same_alone_and_in_company(checkpoint):
     asyncio.run(main())
 
 
-def test_nothing_is_begun_after_the_deadline():
-    """An item that waited too long is out of time, and the network is not asked for it."""
-
-    async def main():
-        network = PlainNetwork()
-        async with started(network) as model:
-            await model.segment_image(picture("a", GREY), [BOX])
-            network.gate.clear()
-            busy = asyncio.create_task(model.segment_image(picture("a", GREY), [box(1)]))
-            late = asyncio.create_task(
-                model.segment_image(picture("a", GREY), [box(2)], deadline=time.monotonic() + 0.05)
-            )
-            unseen = asyncio.create_task(
-                model.segment_image(picture("b", GREY), [BOX], deadline=time.monotonic() + 0.05)
-            )
-            [outcome] = await unseen
-            assert isinstance(outcome, OutOfTime)
-            network.gate.set()
-            [outcome] = await late
-            assert isinstance(outcome, OutOfTime)
-            [outcome] = await busy
-            assert outcome.masks.any()
-            assert network.encoded == [1]
-            assert len(network.decoded) == 2
-
-    asyncio.run(main())
-
-
-def test_a_track_stops_between_frames_at_its_deadline():
-    """A long track gives up half-way; those already tracked keep their result."""
-
-    async def main():
-        network = PlainNetwork()
-        async with started(network) as model:
-            await model.track_clip(clip("v", FILM), [BOX], [0])
-            network.step_s = 0.02
-            network.tracked.clear()
-            outcomes = await model.track_clip(
-                clip("v", FILM), [box(1), box(2), box(3)], [0], deadline=time.monotonic() + 0.3
-            )
-            kinds = [type(outcome).__name__ for outcome in outcomes]
-            assert kinds == ["Segmented", "OutOfTime", "OutOfTime"]
-            assert len(network.tracked) < 12
-
-    asyncio.run(main())
-
-
-def test_a_caller_who_leaves_is_not_worked_for():
-    """A cancelled track ends at its next frame, and the device is free again."""
-
-    async def main():
-        network = PlainNetwork()
-        async with started(network) as model:
-            network.step_s = 0.01
-            call = asyncio.create_task(model.track_clip(clip("v", FILM), [BOX] * 3, [0]))
-            await asyncio.to_thread(network.began.wait)
-            call.cancel()
-            await asyncio.gather(call, return_exceptions=True)
-            tracked = len(network.tracked)
-            [drawn] = await model.segment_image(picture("a", GREY), [BOX])
-            assert drawn.masks.any()
-            assert len(network.tracked) <= tracked + 1
-
-    asyncio.run(main())
-
-
-def test_a_batch_too_large_for_the_device_is_halved():
-    """Out of memory is met with smaller batches, down to one frame."""
-
-    async def main():
-        network = PlainNetwork()
-        network.most_frames = 2
-        async with started(network, frames_at_once=6) as model:
-            [drawn] = await model.track_clip(clip("v", FILM), [BOX], range(6))
-            assert sorted(network.encoded) == [1, 1, 2, 2]
-            assert drawn.masks.shape == (6, 64, 64)
-
-    asyncio.run(main())
-
-
-def test_a_failing_device_unscores_and_recovers():
-    """The item gets a retryable error, health tells, and the next success clears it."""
-
-    async def main():
-        network = PlainNetwork()
-        async with started(network) as model:
-            network.failures.append(RuntimeError("CUDA error: unspecified launch failure\nmore"))
-            [outcome] = await model.segment_image(picture("a", GREY), [BOX])
-            assert isinstance(outcome, ModelFailed)
-            assert outcome.retryable
-            assert model.health().reason == "CUDA error: unspecified launch failure"
-            network.failures.append(torch.OutOfMemoryError("no memory"))
-            assert isinstance(
-                (await model.segment_image(picture("a", GREY), [BOX]))[0], ModelFailed
-            )
-            [drawn] = await model.segment_image(picture("a", GREY), [BOX])
-            assert drawn.masks.any()
-            assert model.health().ready
-
-    asyncio.run(main())
-
-
 def test_pixels_that_cannot_be_had_raise_and_are_not_kept():
     """A picture that cannot be decoded is the caller's fault, each time anew."""
 
@@ -363,25 +284,6 @@ def test_an_estimate_that_is_no_number_is_no_score():
             assert isinstance(outcome, ModelFailed)
             [outcome] = await model.track_clip(clip("v", FILM), [BOX], [0])
             assert isinstance(outcome, ModelFailed)
-
-    asyncio.run(main())
-
-
-def test_a_defect_of_the_network_is_not_waited_for():
-    """An error that nobody foresaw fails those who wait; the next request is served."""
-
-    async def main():
-        network = PlainNetwork()
-        async with started(network) as model:
-            network.failures.append(TypeError("a defect"))
-            [outcome] = await asyncio.wait_for(
-                model.segment_image(picture("a", GREY), [BOX]), timeout=10
-            )
-            assert isinstance(outcome, ModelFailed)
-            [drawn] = await model.segment_image(picture("a", GREY), [BOX])
-            assert drawn.masks.any()
-            feeding = model._encoder._feeding
-            assert feeding.done()
 
     asyncio.run(main())
 

@@ -65,6 +65,11 @@ def test_both_backends_track_the_same_masks(drawn, native):
     assert [one.predicted_iou for one in video] == pytest.approx(native["video_iou"], abs=1e-5)
 
 
+def test_both_backends_stop_where_nothing_more_is_asked_for(native):
+    """Meta's layers too draw the same masks without the frames beyond."""
+    assert np.array_equal(native["part"], native["video"][:, [1, 3]])
+
+
 def test_the_masks_compared_are_not_trivial(drawn):
     """They differ between prompts, and are neither empty nor full."""
     for outcomes in drawn:
@@ -134,7 +139,8 @@ def test_tracking_is_that_of_a_plain_session(checkpoint, network):
             for back in (False, True)
             for output in reference.propagate_in_video_iterator(session, 2, reverse=back)
         }
-        tracked = list(network.track([network.encode(f[None])[0] for f in frames], tensors, 2))
+        embedded = [network.encode(frame[None])[0] for frame in frames]
+        tracked = list(network.track(embedded, tensors, 2, range(5)))
     assert [index for index, _ in tracked] == [2, 3, 4, 1, 0]
     for index, logits in tracked:
         assert torch.allclose(logits, expected[index], atol=1e-6)
@@ -167,7 +173,9 @@ def test_half_precision_halves_the_memory_and_keeps_the_features(checkpoint, fea
     with torch.inference_mode():
         [halved] = half.encode(normalise([pixels], SIDE_PX, "cpu", torch.bfloat16))
         decoded = half.decode(halved, place(PROMPTS[:2], SIDE_PX, "cpu"))
-        tracked = list(half.track([halved, halved], place(PROMPTS[:1], SIDE_PX, "cpu"), 0))
+        tracked = list(
+            half.track([halved, halved], place(PROMPTS[:1], SIDE_PX, "cpu"), 0, range(2))
+        )
     assert halved.nbytes * 2 == features.nbytes == 4 * (32 * 64**2 + 64 * 32**2 + 256 * 16**2)
     for ours, full in zip(halved.maps, features.maps, strict=True):
         cosine = torch.cosine_similarity(ours.float().flatten(), full.flatten(), dim=0)

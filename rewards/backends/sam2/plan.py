@@ -1,4 +1,4 @@
-"""Batches that come out the same whoever is in them.
+"""What is computed, and in which batches: as little as may be, and the same whoever shares it.
 
 Rounding depends on a batch's shape, so a batch is always full, its last member repeated if need
 be, and holds only what needs no padding: then no reward depends on who shares the batch.
@@ -33,3 +33,15 @@ def batches(prompts: Sequence[MaskPrompt], size: int) -> Iterator[list[MaskPromp
     for alike in by_count.values():
         for start in range(0, len(alike), size):
             yield alike[start : start + size]
+
+
+def reach(keyframe: int, frames: Sequence[int], count: int) -> range:
+    """Return which of `count` frames to track, so that nothing left out would change `frames`.
+
+    The way back remembers the whole way on; without one, nothing counts after the last frame.
+
+    >>> reach(2, [2, 4], 9), reach(2, [1, 4], 9)
+    (range(2, 5), range(1, 9))
+    """
+    first, last = min(keyframe, *frames), max(keyframe, *frames)
+    return range(first, count if first < keyframe else last + 1)
