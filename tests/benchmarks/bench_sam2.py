@@ -2,7 +2,8 @@
 
 Run as `python -m tests.benchmarks.bench_sam2`. Both ways use the same random weights, of the size
 of sam2.1-hiera-tiny at 1024x1024 (or hiera-large), in one process and in turns. The naive way is
-transformers' own model, called for each rollout; the masks of both are compared.
+transformers' own model, called for each rollout; the masks of both are compared. It knows nothing
+of the group, so of a large one only some rollouts are run: each costs as much as the next.
 """
 
 import argparse
@@ -40,6 +41,8 @@ from tests.tiny_sam2 import tiny_config
 
 OUTPUT = Path("build/bench/sam2.json")
 CACHE_BYTES = 2**33
+GROUP = 8
+STAGES = ("encode", "decode", "track")
 LARGE = {
     "hidden_size": 144,
     "embed_dim_per_stage": [144, 288, 576, 1152],
@@ -53,13 +56,18 @@ LARGE = {
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds a rollout, and how often a frame was encoded for all of them."""
+    """Seconds a rollout, frames that went through the encoder, and where our seconds went.
+
+    `naive_s` and `naive_encodes` are of `naive_rollouts`; `stages_s` is of our whole cold group.
+    """
 
     naive_s: float
     cold_s: float
     warm_s: float
+    naive_rollouts: int
     naive_encodes: int
     encodes: int
+    stages_s: dict[str, float]
 
     @property
     def naive_over_ours(self) -> float:
@@ -68,7 +76,7 @@ class Cost:
 
 
 class Bench:
-    """One network behind both ways."""
+    """One network behind both ways; `encodes` counts the frames that its image encoder got."""
 
     def __init__(self, config: Sam2VideoConfig, device: str, at_once: int) -> None:
         torch.manual_seed(0)
@@ -86,8 +94,14 @@ class Bench:
         image.load_state_dict(video.state_dict(), strict=False)
         self.image, self.video = image.to(device).eval(), video
         self.network = TransformersNetwork(video)
+        self.encodes = 0
+        for model in (self.image, self.video):
+            model.vision_encoder.register_forward_pre_hook(self._count, with_kwargs=True)
         self.at_once = at_once
         self.parameters = sum(weight.numel() for weight in video.parameters())
+
+    def _count(self, _encoder: torch.nn.Module, given: tuple, named: dict) -> None:
+        self.encodes += len(given[0] if given else named["pixel_values"])
 
     def ours(self) -> Sam2MaskModel:
         """A mask model that has embedded nothing yet."""
@@ -167,20 +181,23 @@ async def timed(work: Callable[[], Awaitable[list]]) -> tuple[float, list]:
     return time.perf_counter() - began, result
 
 
-async def measure(bench: Bench, pixels: np.ndarray, group: int, rounds: int) -> Cost:
+async def measure(
+    bench: Bench, pixels: np.ndarray, group: int, *, rounds: int = 1, naive: int = 8
+) -> Cost:
     """One group on one picture `(height, width, 3)` or clip `(frames, height, width, 3)`."""
     is_clip = pixels.ndim == 4
     frames = len(pixels) if is_clip else 1
     prompts = prompts_for(group, frames)
     one = bench.naive_clip if is_clip else bench.naive_image
+    naive = min(naive, group)
 
     async def read() -> np.ndarray:
         return pixels
 
     async def naively() -> list:
-        return [one(pixels, prompt) for prompt in prompts]
+        return [one(pixels, prompt) for prompt in prompts[:naive]]
 
-    seconds: dict[str, list[float]] = {"naive": [], "cold": [], "warm": []}
+    seconds: dict[str, list[float]] = {"naive_s": [], "cold_s": [], "warm_s": []}
     for _ in range(rounds):
         model = bench.ours()
         await model.start()
@@ -192,18 +209,25 @@ async def measure(bench: Bench, pixels: np.ndarray, group: int, rounds: int) -> 
                 return await model.track_clip(clip, prompts, range(frames))
             return await model.segment_image(Picture("image", *pixels.shape[:2], read), prompts)
 
-        took = {}
-        took["naive"], expected = await timed(naively)
-        took["cold"], drawn = await timed(ours)
-        took["warm"], _ = await timed(ours)
-        for way, value in took.items():
-            seconds[way].append(value / group)
-        encodes = int(model.usage()["frames_encoded"])
+        bench.encodes = 0
+        naive_s, expected = await timed(naively)
+        naive_encodes, bench.encodes = bench.encodes, 0
+        cold_s, drawn = await timed(ours)
+        spent = model.usage()
+        warm_s, _ = await timed(ours)
+        seconds["naive_s"].append(naive_s / naive)
+        seconds["cold_s"].append(cold_s / group)
+        seconds["warm_s"].append(warm_s / group)
         await model.close()
-        check(drawn, expected)
-    assert encodes == frames, f"{encodes} encodings of {frames} frames"
-    medians = {f"{way}_s": round(statistics.median(values), 4) for way, values in seconds.items()}
-    return Cost(**medians, naive_encodes=frames * group, encodes=encodes)
+        check(drawn[:naive], expected)
+        assert bench.encodes == frames, f"{bench.encodes} encodings of {frames} frames"
+    return Cost(
+        **{way: round(statistics.median(values), 4) for way, values in seconds.items()},
+        naive_rollouts=naive,
+        naive_encodes=naive_encodes,
+        encodes=bench.encodes,
+        stages_s={stage: round(spent[f"{stage}_seconds"], 3) for stage in STAGES},
+    )
 
 
 def check(drawn: list, expected: list) -> None:
@@ -229,28 +253,33 @@ def configured(size: str) -> Sam2VideoConfig:
 async def measure_all(bench: Bench, arguments: argparse.Namespace) -> dict[str, dict]:
     """How the cost of a rollout grows with the group and with the frames."""
     picture = np.stack([data.coins()] * 3, axis=-1)
-    film = pan(max(arguments.frames))
+    film = pan(max([arguments.clip_frames, *arguments.frames]))
+    rounds, few = arguments.rounds, arguments.naive_clips
     images, groups, lengths = {}, {}, {}
     for group in arguments.groups:
-        images[group] = await measure(bench, picture, group, arguments.rounds)
+        images[group] = await measure(bench, picture, group, rounds=rounds)
     for group in arguments.clip_groups:
         clip = film[: arguments.clip_frames]
-        groups[group] = await measure(bench, clip, group, arguments.rounds)
+        groups[group] = await measure(bench, clip, group, rounds=rounds, naive=few)
     for frames in arguments.frames:
-        lengths[frames] = await measure(bench, film[:frames], 2, arguments.rounds)
+        lengths[frames] = await measure(bench, film[:frames], 2, rounds=rounds, naive=few)
     return {"image by group": images, "clip by group": groups, "clip by frames": lengths}
 
 
 def show(tables: dict[str, dict], title: str) -> None:
     """Print what was measured."""
-    console = Console(width=100)
+    console = Console(width=130)
     console.print(title)
     for name, rows in tables.items():
-        table = Table(name, "naive s", "cold s", "warm s", "naive / cold", "encodes")
+        table = Table(
+            name, "run naively", "naive s", "cold s", "warm s", "naive / cold", "encodes", *STAGES
+        )
         for key, cost in rows.items():
             cells = (cost.naive_s, cost.cold_s, cost.warm_s)
             ratio, encodes = f"{cost.naive_over_ours:.1f}", f"{cost.naive_encodes} → {cost.encodes}"
-            table.add_row(str(key), *(f"{cell:.3f}" for cell in cells), ratio, encodes)
+            spent = (f"{seconds:.1f}" for seconds in cost.stages_s.values())
+            shown = (f"{cell:.3f}" for cell in cells)
+            table.add_row(str(key), str(cost.naive_rollouts), *shown, ratio, encodes, *spent)
         console.print(table)
 
 
@@ -260,10 +289,11 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--size", choices=("test", "tiny", "large"), default="tiny")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--groups", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
-    parser.add_argument("--clip-groups", type=int, nargs="+", default=[1, 2, 8])
+    parser.add_argument("--groups", type=int, nargs="*", default=[1, 2, 4, 8, 16, 32])
+    parser.add_argument("--clip-groups", type=int, nargs="*", default=[1, 8])
     parser.add_argument("--clip-frames", type=int, default=4)
-    parser.add_argument("--frames", type=int, nargs="+", default=[2, 4, 8])
+    parser.add_argument("--frames", type=int, nargs="*", default=[1, 2, 4])
+    parser.add_argument("--naive-clips", type=int, default=1, help="rollouts of a clip run naively")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     return parser.parse_args()
 
@@ -280,7 +310,7 @@ def main() -> None:
         f"SAM 2 {arguments.size}, {bench.parameters / 1e6:.1f} M random weights, "
         f"{bench.network.side_px} px, {arguments.device}, {threads} threads, load {load:.1f}",
     )
-    image, clip = tables["image by group"].get(8), tables["clip by group"].get(8)
+    image, clip = tables["image by group"].get(GROUP), tables["clip by group"].get(GROUP)
     report = {
         "naive_over_ours_image_group8": image and round(image.naive_over_ours, 2),
         "naive_over_ours_clip_group8": clip and round(clip.naive_over_ours, 2),

@@ -17,7 +17,7 @@ from tests.rewards.backends.sam2.scenes import pan
 )
 def test_both_ways_draw_the_same_and_ours_embeds_each_frame_once(pixels, group):
     """The naive way embeds it for every rollout."""
-    cost = asyncio.run(measure(Bench(configured("test"), "cpu", 1), pixels, group, 1))
+    cost = asyncio.run(measure(Bench(configured("test"), "cpu", 1), pixels, group))
     frames = len(pixels) if pixels.ndim == 4 else 1
     assert (cost.naive_encodes, cost.encodes) == (frames * group, frames)
     assert min(cost.naive_s, cost.cold_s, cost.warm_s) > 0
