@@ -63,6 +63,9 @@ bench-polar: venv  ## Measure POLAR: the plain loop and ours, side by side
 demo: venv  ## Train a small language model against the service and show what it learned
 	$(PY) -m examples.demo
 
+ablation: venv  ## Compare three estimators on four tasks, and our loop with TRL's: build/ablation
+	$(PY) -m examples.ablation
+
 readme: venv  ## Write the tables of the README anew
 	$(PY) -m tests.house.readme
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from examples.demo.questions import write_questions
-from examples.demo.server import ServiceDied, run_service
 from examples.demo.weights import fetch_model
+from examples.server import ServiceDied, run_service
 from trainer_client.errors import ClientError
 from trainer_client.training.config import load_config
 

@@ -9,6 +9,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from trainer_client.training.errors import BadConfig
 
+Estimator = Literal["ema_grpo", "grpo", "dr_grpo"]
+
 
 def _require(condition: object, message: str) -> None:
     if not condition:
@@ -25,7 +27,7 @@ class ServiceConfig:
 
     url: str = "http://127.0.0.1:8080"
     spec: str = "onethinker-released"
-    estimator: Literal["ema_grpo", "grpo", "dr_grpo"] = "ema_grpo"
+    estimator: Estimator = "ema_grpo"
     keep: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ from trainer_client.training.checkpoints import list_checkpoints, load_checkpoin
 from trainer_client.training.config import TrainingConfig
 from trainer_client.training.data import Question, questions_for_step, read_questions
 from trainer_client.training.errors import BadCheckpoint
+from trainer_client.training.experience import Experience
 from trainer_client.training.journal import Journal
 from trainer_client.training.judging import judge, weigh
 from trainer_client.training.learning import Learner, learn
@@ -112,8 +113,14 @@ def begin(job: Job, *, resume: bool) -> int:
 
 def take_step(job: Job, step: int, questions: Sequence[Question]) -> StepRecord:
     """Ask, answer, be judged, learn; return what came of it."""
-    config, policy = job.config, job.learner.policy
     watch = Stopwatch()
+    experience = gather(job, step, questions, watch)
+    return learn_from(job, step, experience, watch)
+
+
+def gather(job: Job, step: int, questions: Sequence[Question], watch: "Stopwatch") -> Experience:
+    """Ask a step's questions, answer them, be judged; the service moves the run's sigma."""
+    config, policy = job.config, job.learner.policy
     asked = questions_for_step(
         questions,
         step,
@@ -127,14 +134,16 @@ def take_step(job: Job, step: int, questions: Sequence[Question]) -> StepRecord:
     with watch.time("judge"):
         verdicts = judge(job.client, config.service, config.run, asked, rollouts)
         weighed = weigh(job.client, config.service, config.run, step, asked, verdicts)
-    taking_part = [
-        advantage if kept else None
-        for advantage, kept in zip(weighed.advantages, weighed.kept, strict=True)
-    ]
+    return Experience(asked, rollouts, verdicts, weighed)
+
+
+def learn_from(job: Job, step: int, experience: Experience, watch: "Stopwatch") -> StepRecord:
+    """Move the policy by what was gathered; return what the step came to."""
+    verdicts, weighed = experience.verdicts, experience.weighed
     (rate,) = job.learner.scheduler.get_last_lr()
     with watch.time("learn"):
-        update = learn(job.learner, rollouts, taking_part, config)
-    lengths = rollouts.lengths.tolist()
+        update = learn(job.learner, experience.rollouts, experience.advantages, job.config)
+    lengths = experience.rollouts.lengths.tolist()
     return StepRecord(
         step=step,
         reward=mean_or_none(verdict.reward for verdict in verdicts),
@@ -144,7 +153,7 @@ def take_step(job: Job, step: int, questions: Sequence[Question]) -> StepRecord:
         update=update,
         learning_rate=rate,
         seconds=watch.seconds,
-        tasks=record_tasks(asked, verdicts, lengths, weighed),
+        tasks=record_tasks(experience.asked, verdicts, lengths, weighed),
     )
 
 

@@ -1,4 +1,4 @@
-"""Tests for the demo's service: it comes up, and nothing of it stays."""
+"""Tests for the examples' service: it comes up, and nothing of it stays."""
 
 import signal
 import subprocess
@@ -8,14 +8,14 @@ import time
 import pytest
 import urllib3
 
-from examples.demo.server import ServiceDied, run_service
+from examples.server import ServiceDied, run_service
 from tests.e2e.running import descendants, is_running
 from tests.house.source import ROOT
 
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from examples.demo.server import run_service
+from examples.server import run_service
 with run_service(Path(sys.argv[1])) as url:
     print(url, flush=True)
     time.sleep(600)

@@ -1,4 +1,4 @@
-"""The service, started for as long as the demo runs."""
+"""The service, started for as long as an example runs."""
 
 import signal
 import socket
