@@ -19,6 +19,7 @@ from service.engine.isolation.cases import IsolationLimits
 from service.engine.isolation.pool import IsolatedPool
 from service.engine.runs import RunLedger
 from service.engine.scoring import ScoringEngine
+from service.engine.step_metrics import StepMetrics
 from service.engine.streams import StreamEngine
 from service.engine.update_log import UpdateLog
 from service.errors import BadSettings
@@ -30,8 +31,11 @@ from service.state.records import Retention
 from service.state.redis.store import RedisStore
 from service.state.sqlite.store import SqliteStore
 from service.state.store import RunStore
+from service.state.timed import TimedStore
 from service.state.watch import StoreWatch
 from service.telemetry.metrics import Metrics
+from service.telemetry.stages import Stages
+from service.telemetry.tasks import TaskLabels
 
 # A batch of a thousand items makes some fifty thousand objects, and drops them all again.
 YOUNG_OBJECTS = 50_000
@@ -50,13 +54,18 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
     except RewardError as error:
         raise BadSettings(f"spec: {error}") from None
     release = installed_version()
-    metrics = Metrics(version=release)
+    metrics = Metrics(
+        version=release,
+        tasks=TaskLabels(settings.metric_tasks),
+        most_runs=settings.metric_runs,
+    )
+    stages = Stages(metrics)
     admission = Admission(read_capacity(settings))
     metrics.follow("admission", admission.usage)
     async with (
         open_looking(settings, metrics) as looking,
-        open_scoring(settings, metrics, looking) as scoring,
-        open_runs(settings) as kept,
+        open_scoring(settings, metrics, stages, looking) as scoring,
+        open_runs(settings, metrics, stages) as kept,
     ):
         with settled_heap():
             yield Container(
@@ -69,6 +78,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
                 limits=read_limits(settings, looking),
                 admission=admission,
                 metrics=metrics,
+                stages=stages,
                 probes=(scoring.health, kept.watch.health),
                 vital=frozenset({"rules"}),
                 version=release,
@@ -119,7 +129,7 @@ def settled_heap() -> Iterator[None]:
 
 @asynccontextmanager
 async def open_scoring(
-    settings: Settings, metrics: Metrics, looking: Looking | None = None
+    settings: Settings, metrics: Metrics, stages: Stages, looking: Looking | None = None
 ) -> AsyncIterator[ScoringEngine]:
     """Start the engine and its workers, and stop them."""
     limits = IsolationLimits(
@@ -131,12 +141,15 @@ async def open_scoring(
     similarity = similarity_model(settings)
     engine = ScoringEngine(
         pool,
+        stages=stages,
         similarity=similarity,
         masks=looking.lane if looking else None,
         cached_characters=settings.cache_characters,
     )
     try:
         await engine.start()
+        metrics.follow("isolated", pool.usage)
+        metrics.follow("cache", engine.cache.usage)
         if similarity is not None:
             metrics.follow("similarity", similarity.usage)
         yield engine
@@ -157,16 +170,18 @@ class KeptRuns:
 
 
 @asynccontextmanager
-async def open_runs(settings: Settings) -> AsyncIterator[KeptRuns]:
+async def open_runs(
+    settings: Settings, metrics: Metrics, stages: Stages
+) -> AsyncIterator[KeptRuns]:
     """Open the store and the log of updates, and close them."""
     async with AsyncExitStack() as stack:
-        store = await open_store(settings)
+        store = TimedStore(await open_store(settings), stages.store)
         stack.push_async_callback(store.close)
         watch = await stack.enter_async_context(StoreWatch(store))
-        followers: tuple[Follower, ...] = ()
+        followers: tuple[Follower, ...] = (StepMetrics(metrics),)
         if settings.update_log is not None:
             log = UpdateLog(settings.update_log, store)
-            followers = (await stack.enter_async_context(log),)
+            followers += (await stack.enter_async_context(log),)
         yield KeptRuns(
             AdvantageEngine(store, settings.shards_deadline_s, followers=followers),
             StreamEngine(store, followers=followers),

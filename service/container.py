@@ -15,6 +15,7 @@ from service.engine.streams import StreamEngine
 from service.media.library import MediaLibrary
 from service.media.limits import MediaLimits
 from service.telemetry.metrics import Metrics
+from service.telemetry.stages import Stages
 
 
 class Scoring(Protocol):
@@ -69,6 +70,7 @@ class Container:
     limits: Limits
     admission: Admission
     metrics: Metrics
+    stages: Stages
     probes: tuple[Callable[[], Mapping[str, Health]], ...]
     vital: frozenset[str]
     version: str

@@ -178,6 +178,18 @@ class Settings(BaseModel):
     decode_memory_bytes: int = Field(
         2048 * MIB, ge=256 * MIB, description="Memory that one decoding process may take, in bytes."
     )
+    metric_runs: int = Field(
+        8,
+        ge=0,
+        le=1000,
+        description="Runs whose moving averages are metrics: those this replica moved last.",
+    )
+    metric_tasks: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+        (),
+        max_length=100,
+        description="Tasks, comma-separated, that metrics name besides those of the kinds; what"
+        " else callers make up is `other`.",
+    )
     keep_alive_s: int = Field(
         65, ge=1, le=3600, description="How long an idle connection is kept open, in seconds."
     )

@@ -6,6 +6,7 @@ step, and the rewards are then divided by the sigma that comes out.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rewards.advantages.rollouts import EmaState, Group, Normalised, Outcome, divide
 from rewards.maths.groups import exact_mean, population_std, sum_of_squares
@@ -54,6 +55,6 @@ def _normalise(group: Group, scales: Mapping[str, float], spec: Spec) -> Normali
         return outcome
     if spec.limit_rule == "clip":
         clipped = [min(max(advantage, -limit), limit) for advantage in outcome.advantages]
-        return Normalised(clipped, outcome.scaled_rewards)
+        return Normalised(clipped, outcome.scaled_rewards, limited=True)
     own = population_std(group.centred) + spec.std_epsilon
-    return divide(group, [own] * len(group.rewards))
+    return replace(divide(group, [own] * len(group.rewards)), limited=True)

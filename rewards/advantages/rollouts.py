@@ -76,10 +76,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Normalised:
-    """A group's advantages, and its rewards divided by the same scale."""
+    """A group's advantages, and its rewards divided by the same scale.
+
+    `limited` if an advantage was too large and all of them are what a limit made of them.
+    """
 
     advantages: Sequence[float]
     scaled_rewards: Sequence[float]
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

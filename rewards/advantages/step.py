@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rewards.advantages.fates import Fates, fates_of
 from rewards.advantages.filters import AccuracyFilter
 from rewards.advantages.registry import find_estimator
 from rewards.advantages.rollouts import EmaState, Group, Rollouts, form_groups, leave
@@ -16,7 +17,8 @@ class Estimate:
 
     `advantages` and `scaled_rewards` are `None` where a rollout is unscored. `kept` is false
     where a rollout takes no part: unscored, or in a group that the filter dropped (whose
-    advantages are 0). `state` is the state after the step, `folded` what the step added to it.
+    advantages are 0). `state` is the state after the step, `folded` what the step added to it;
+    `fates` counts its groups by task and what became of them.
     """
 
     advantages: Sequence[float | None]
@@ -24,6 +26,7 @@ class Estimate:
     kept: Sequence[bool]
     state: EmaState
     folded: Mapping[str, BatchMoments]
+    fates: Fates
 
 
 def take_step(
@@ -52,6 +55,7 @@ def take_step(
     kept = {label: group for label, group in groups.items() if label not in dropped}
     outcome = find_estimator(estimator).estimate(list(kept.values()), state, spec)
     placed = list(zip(kept.values(), outcome.normalised, strict=True))
+    fates = fates_of(placed, [groups[label] for label in dropped])
     placed += [(groups[label], leave(groups[label])) for label in dropped]
     size = len(rollouts.rewards)
     return Estimate(
@@ -60,6 +64,7 @@ def take_step(
         kept=_mark(size, kept.values()),
         state=outcome.state,
         folded=outcome.folded,
+        fates=fates,
     )
 
 

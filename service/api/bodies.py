@@ -107,8 +107,9 @@ class JsonBody(Generic[Record]):
     async def __call__(self, request: Request) -> Record:
         """Return the record; raise `InvalidRequest` at the fields that do not fit."""
         container = container_of(request)
-        body = await read_body(request, container.limits)
-        with container.metrics.stage_seconds.labels("parse").time():
+        with container.stages("read"):
+            body = await read_body(request, container.limits)
+        with container.stages("parse"):
             return await self.read(body)
 
     async def read(self, body: bytes) -> Record:

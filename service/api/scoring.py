@@ -25,9 +25,8 @@ async def score(
     with parts.metrics.refusing(len(asked.items)):
         batch = read_batch(asked, parts, started=request.state.started)
         await bring_media(batch.samples, batch.inline, parts)
-        with parts.metrics.stage_seconds.labels("score").time():
-            verdicts = await unless_gone(request, _score_in_turn(asked.run, batch, parts))
-    parts.metrics.count([kind.name for kind in batch.kinds], verdicts)
+        verdicts = await unless_gone(request, _score_in_turn(asked.run, batch, parts))
+    parts.metrics.count(batch.kinds, batch.samples, verdicts)
     return batch, verdicts
 
 
@@ -35,12 +34,14 @@ async def _score_in_turn(run: str | None, batch: Batch, parts: Container) -> lis
     items = len(batch.samples)
     async with AsyncExitStack() as turn:
         try:
-            await turn.enter_async_context(
-                parts.admission.enter(run, items, deadline=batch.deadline)
-            )
+            with parts.stages("queue"), parts.metrics.departing("queue"):
+                await turn.enter_async_context(
+                    parts.admission.enter(run, items, deadline=batch.deadline)
+                )
         except OutOfTime as late:
             return [Unscored(0.0, 0.0, late)] * items
         except Overloaded:
             parts.metrics.rejections.labels("items").inc()
             raise
-        return await parts.scoring.score(batch.samples, batch.spec, deadline=batch.deadline)
+        with parts.stages("score"), parts.metrics.departing("score"):
+            return await parts.scoring.score(batch.samples, batch.spec, deadline=batch.deadline)

@@ -81,11 +81,14 @@ class Admission:
         self._finishes: dict[str, float] = {}
 
     def usage(self) -> Mapping[str, float]:
-        """What is inside now."""
+        """What is inside now, and how much may be."""
         return {
             "held_bytes": self.held_bytes,
+            "held_bytes_limit": self.capacity.body_bytes,
             "waiting_items": self.waiting_items,
+            "waiting_items_limit": self.capacity.waiting_items,
             "active_items": self.active_items,
+            "active_items_limit": self.capacity.active_items,
         }
 
     @contextmanager

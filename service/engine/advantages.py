@@ -12,6 +12,7 @@ from typing import Protocol
 
 import orjson
 
+from rewards.advantages.step import Estimate
 from service.engine.advance import Advanced, Batch, advance, check_order, check_settings
 from service.engine.steps import GlobalBatch, Shard, StepAnswer, StepRequest
 from service.errors import ShardsMissing, StepConflict
@@ -26,10 +27,14 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.002, 0.05
 
 
 class Follower(Protocol):
-    """Whoever wants to know that a run has moved."""
+    """Whoever wants to know what becomes of runs; must not wait."""
 
-    def moved(self, run: str) -> None:
-        """Note it; must not wait."""
+    def moved(self, run: str, head: Head, estimate: Estimate | None = None) -> None:
+        """A run stands at `head` now; a step that brought it there has an estimate."""
+        ...
+
+    def removed(self, run: str) -> None:
+        """A run is no more."""
         ...
 
 
@@ -158,7 +163,7 @@ class AdvantageEngine:
         if not await self.store.write(request.run, write):
             return ()
         for follower in self.followers:
-            follower.moved(request.run)
+            follower.moved(request.run, taken.head, taken.estimate)
         return answers
 
     async def _missing(self, request: StepRequest, shard: Shard) -> ShardsMissing:

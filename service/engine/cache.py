@@ -1,7 +1,7 @@
 """Verdicts that were expensive to reach, kept for the rollouts that say the same again."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 from rewards.score import Score
 
@@ -15,6 +15,15 @@ class VerdictCache:
         self._scores: OrderedDict[Hashable, tuple[Score, int]] = OrderedDict()
         self.hits = 0
         self.misses = 0
+
+    def usage(self) -> Mapping[str, float]:
+        """Hits and misses since the start, and how full it is."""
+        return {
+            "hits": self.hits,
+            "misses": self.misses,
+            "characters": self._characters,
+            "characters_limit": self._max_characters,
+        }
 
     def get(self, key: Hashable) -> Score | None:
         """Return the score kept under `key`, if any."""

@@ -123,6 +123,8 @@ class RunLedger:
         """Remove a run and everything kept of it; raise `UnknownRun` if there is none."""
         if not await self.store.delete(run):
             raise _unknown(run)
+        for follower in self.followers:
+            follower.removed(run)
 
     async def _head(self, run: str) -> Head:
         head = (await self.store.read(run, 0, 0)).head
@@ -142,7 +144,7 @@ class RunLedger:
         if not await self.store.write(run, write):
             raise RunMoved(f"run {run!r} moved on in the meantime: look again before changing it")
         for follower in self.followers:
-            follower.moved(run)
+            follower.moved(run, write.head)
         return Run.at(run, write.head)
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from rewards.ports import Health, SimilarityModel
 from rewards.sample import Sample
@@ -18,24 +19,28 @@ from service.engine.similarity import judge_likenesses
 SLICE_S = 0.004
 CACHED_CHARACTERS = 16 << 20
 
+Timer = Callable[[str], AbstractContextManager[None]]
+
 
 class ScoringEngine:
     """Scores batches; one engine serves all requests of a process.
 
-    `similarity` judges open-ended answers where the spec lets a model; without one the rule does.
-    `masks` judges mask items, started and closed by whoever opened it; without it they are
-    unscored.
+    `stages` times what the lanes do. `similarity` judges open-ended answers where the spec lets a
+    model; without one the rule does. `masks` judges mask items, started and closed by whoever
+    opened it; without it they are unscored.
     """
 
     def __init__(
         self,
         pool: IsolatedPool,
         *,
+        stages: Timer = lambda _: nullcontext(),
         similarity: SimilarityModel | None = None,
         masks: MaskLane | None = None,
         cached_characters: int = CACHED_CHARACTERS,
     ) -> None:
         self._pool = pool
+        self._stages = stages
         self._similarity = similarity
         self._masks = masks
         self.cache = VerdictCache(cached_characters)
@@ -80,24 +85,30 @@ class ScoringEngine:
         return plan.verdicts
 
     async def _judge_cases(self, plan: Plan, deadline: float | None) -> None:
+        if not plan.cases:
+            return
         cases = list(plan.cases)
-        outcomes = await self._pool.judge(cases, plan.spec, deadline=deadline)
+        with self._stages("isolated"):
+            outcomes = await self._pool.judge(cases, plan.spec, deadline=deadline)
         for case, outcome in zip(cases, outcomes, strict=True):
             plan.settle_case(case, outcome)
 
     async def _compare(self, plan: Plan, deadline: float | None) -> None:
         if self._similarity is None or not plan.likenesses:
             return
-        outcomes = await judge_likenesses(
-            list(plan.likenesses.values()), self._similarity, plan.spec, deadline=deadline
-        )
+        with self._stages("similarity"):
+            outcomes = await judge_likenesses(
+                list(plan.likenesses.values()), self._similarity, plan.spec, deadline=deadline
+            )
         for place, outcome in zip(plan.likenesses, outcomes, strict=True):
             plan.settle(place, outcome)
 
     async def _judge_masks(self, plan: Plan, deadline: float | None) -> None:
         if self._masks is None or not plan.looks:
             return
-        outcomes = await self._masks.judge(list(plan.looks.values()), plan.spec, deadline=deadline)
+        looks = list(plan.looks.values())
+        with self._stages("masks"):
+            outcomes = await self._masks.judge(looks, plan.spec, deadline=deadline)
         for place, outcome in zip(plan.looks, outcomes, strict=True):
             plan.settle(place, outcome)
 

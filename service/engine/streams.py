@@ -112,7 +112,7 @@ class StreamEngine:
             )
             if await self.store.write(step.run, write):
                 for follower in self.followers:
-                    follower.moved(step.run)
+                    follower.moved(step.run, taken.head, taken.estimate)
                 return taken.head
 
     async def _gather(self, step: StreamedStep, entries: Mapping[str, bytes]) -> EmaState:

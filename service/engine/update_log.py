@@ -7,9 +7,10 @@ from typing import Self
 
 import structlog
 
+from rewards.advantages.step import Estimate
 from service.engine.update_line import UpdateLine
 from service.errors import BadSettings, StateUnavailable
-from service.state.records import BEFORE_FIRST
+from service.state.records import BEFORE_FIRST, Head
 from service.state.store import RunStore
 
 PAGE = 100
@@ -32,11 +33,14 @@ class UpdateLog:
         except (OSError, ValueError) as error:
             raise BadSettings(f"update log {path} cannot be continued: {error}") from None
         for run in self._written:
-            self.moved(run)
+            self._due.put_nowait(run)
 
-    def moved(self, run: str) -> None:
+    def moved(self, run: str, head: Head, estimate: Estimate | None = None) -> None:  # noqa: ARG002 - the store is asked
         """Note that there is something to write; the caller does not wait for it."""
         self._due.put_nowait(run)
+
+    def removed(self, run: str) -> None:
+        """A file that was written stays so."""
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._write_what_is_due())

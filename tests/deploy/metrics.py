@@ -27,6 +27,7 @@ SERIES = {
 # A metric without samples does not say what labels it will have; its definition does.
 LABELS = {"instance", "job", "le"}.union(
     *(sample.labels for family in FAMILIES for sample in family.samples),
+    *(getattr(family, "_labelnames", ()) for family in FAMILIES),
     *(getattr(metric, "_labelnames", ()) for metric in vars(Metrics(version="1")).values()),
 )
 

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from tests.deploy.metrics import LABELS, SERIES, labels_of, series_of
+from service.telemetry.metrics import Metrics
+from service.telemetry.usage import LEVELS, TOTALS
+from tests.deploy.metrics import FAMILIES, LABELS, SERIES, labels_of, series_of
 from tests.house.source import ROOT
 
 DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
@@ -33,6 +35,15 @@ def test_a_query_names_metrics_that_exist(path):
 def test_a_query_selects_by_labels_that_exist(path):
     """No panel stays empty because a label was renamed."""
     assert sorted(set().union(*map(labels_of, queries(path))) - LABELS) == []
+
+
+def test_what_a_part_tells_is_explained():
+    """Every level and total in a scrape says what it is in words of its own."""
+    explained = {f"reward_{name}" for name in LEVELS | TOTALS}
+    bare = {family.name for family in Metrics(version="").registry.collect()}
+    told = {family.name for family in FAMILIES} - bare
+    assert "reward_cache_hits" in told
+    assert sorted(told - explained) == []
 
 
 @dashboards

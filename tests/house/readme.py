@@ -15,6 +15,8 @@ from service.api.app import COMPATIBILITY, CONTRACT
 from service.api.problems import STATUS
 from service.errors import BadSettings, ServiceError
 from service.settings import PREFIX, Settings
+from service.telemetry.metrics import Metrics
+from service.telemetry.usage import LEVELS, TOTALS, family_of
 from tests.house.source import ROOT, modules, tree
 
 DOCUMENTS = (ROOT / "README.md", ROOT / "deploy/README.md")
@@ -130,10 +132,26 @@ def alerts() -> str:
     return table(("alert", "fires on", "what to do"), rows)
 
 
+def metrics() -> str:
+    """One row for each metric of the service's own, as a scrape shows it, by name."""
+    families = [*Metrics(version="").registry.collect(), *map(family_of, LEVELS | TOTALS)]
+    rows = (
+        (
+            f"`{family.name}{'_total' if family.type == 'counter' else ''}`",
+            family.type,
+            family.documentation,
+        )
+        for family in sorted(families, key=lambda family: family.name)
+        if family.name.startswith("reward_")
+    )
+    return table(("metric", "type", "meaning"), rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "adapters": adapters,
     "alerts": alerts,
     "kinds": kinds,
+    "metrics": metrics,
     "problems": problems,
     "routes": routes,
     "settings": settings,

@@ -44,7 +44,7 @@ async def upload(sha256: Sha256, parts: Parts, request: Request) -> Response:
     """
     library, limits = _media(parts)
     pieces = stream_body(request, most=limits.upload_bytes, patience_s=parts.limits.body_timeout_s)
-    with parts.metrics.stage_seconds.labels("upload").time():
+    with parts.stages("upload"):
         description = await library.put(sha256, pieces)
     return json_response({"sha256": sha256, **asdict(description)})
 

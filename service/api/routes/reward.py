@@ -22,8 +22,9 @@ REQUEST = JsonBody(RewardRequest)
 async def read_request(request: Request) -> AnyRewardRequest:
     """Return what is asked; raise `InvalidRequest` at the fields that do not fit."""
     parts = container_of(request)
-    body = await read_body(request, parts.limits)
-    with parts.metrics.stage_seconds.labels("parse").time():
+    with parts.stages("read"):
+        body = await read_body(request, parts.limits)
+    with parts.stages("parse"):
         return read_plain(body) or await REQUEST.read(body)
 
 
@@ -43,5 +44,5 @@ async def reward(
     check_scale(asked)
     batch, verdicts = await score(asked, parts, request)
     scaled = await scale_rewards(asked, batch, verdicts, parts)
-    with parts.metrics.stage_seconds.labels("write").time():
+    with parts.stages("write"):
         return json_response(write_answer(asked, batch.spec, verdicts, scaled))

@@ -75,6 +75,11 @@ class Turns:
     batches: deque[Batch] = field(default_factory=deque)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def waiting(self) -> int:
+        """How many cases no worker has taken yet."""
+        return sum(len(batch.jobs) for batch in self.batches)
+
     def add(self, batch: Batch) -> None:
         """Queue a batch behind the others."""
         self.batches.append(batch)

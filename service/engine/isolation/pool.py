@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from rewards.errors import OutOfTime
@@ -48,6 +48,10 @@ class IsolatedPool:
     def is_ready(self) -> bool:
         """Tell whether every worker's supervisor is alive."""
         return bool(self._tasks) and not any(task.done() for task in self._tasks)
+
+    def usage(self) -> Mapping[str, float]:
+        """How many workers there are, and how many cases wait for one."""
+        return {"workers": len(self._tasks), "waiting_cases": self._turns.waiting}
 
     async def judge(
         self, cases: Sequence[Case], spec: Spec, *, deadline: float | None = None

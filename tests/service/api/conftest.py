@@ -23,9 +23,12 @@ from service.container import Container, Limits
 from service.engine.admission import Admission, Capacity
 from service.engine.advantages import AdvantageEngine
 from service.engine.runs import RunLedger
+from service.engine.step_metrics import StepMetrics
 from service.engine.streams import StreamEngine
 from service.state.memory import MemoryStore
+from service.state.timed import TimedStore
 from service.telemetry.metrics import Metrics
+from service.telemetry.stages import Stages
 
 LIMITS = Limits(
     body_bytes=200_000,
@@ -134,17 +137,20 @@ def service(running_app) -> Iterator[Service]:
     """A service with parts of its own for each test."""
     app, port = running_app
     engine, health = Engine(), {"rules": Health(ready=True), "model": Health(ready=True)}
-    store = MemoryStore()
+    metrics = Metrics(version="0")
+    stages, followers = Stages(metrics), (StepMetrics(metrics),)
+    store = TimedStore(MemoryStore(), stages.store)
     app.state.container = Container(
         scoring=engine,
-        advantages=AdvantageEngine(store, shards_deadline_s=0.5),
-        streams=StreamEngine(store),
-        runs=RunLedger(store),
+        advantages=AdvantageEngine(store, shards_deadline_s=0.5, followers=followers),
+        streams=StreamEngine(store, followers=followers),
+        runs=RunLedger(store, followers=followers),
         specs=BUILT_IN,
         default_spec=RELEASED,
         limits=LIMITS,
         admission=Admission(LIMITS.capacity),
-        metrics=Metrics(version="0"),
+        metrics=metrics,
+        stages=stages,
         probes=(lambda: health,),
         vital=frozenset({"rules"}),
         version="0",

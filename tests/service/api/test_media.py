@@ -22,6 +22,7 @@ from service.media.pool import DecodePool
 from service.media.store import MediaStore
 from service.state.memory import MemoryStore
 from service.telemetry.metrics import Metrics
+from service.telemetry.stages import Stages
 from tests.real_media import coins, png_that_declares, ramp, video
 from tests.service.api.conftest import LIMITS, Engine, Service, serving
 
@@ -44,6 +45,7 @@ def looking(tmp_path_factory):
     async def opening():
         store, runs = MediaStore(folder, max_bytes=10**7, max_file_bytes=2**20), MemoryStore()
         library = MediaLibrary(store, DecodePool(MEDIA, workers=1))
+        metrics = Metrics(version="0")
         await library.start()
         yield Container(
             scoring=engine,
@@ -54,7 +56,8 @@ def looking(tmp_path_factory):
             default_spec=RELEASED,
             limits=replace(LIMITS, media=MEDIA),
             admission=Admission(Capacity()),
-            metrics=Metrics(version="0"),
+            metrics=metrics,
+            stages=Stages(metrics),
             probes=(lambda: {"rules": Health(ready=True)},),
             vital=frozenset(),
             version="0",

@@ -357,10 +357,10 @@ async def test_whoever_follows_a_run_hears_of_each_step_once():
     heard = []
 
     class Listener:
-        def moved(self, run):
-            heard.append(run)
+        def moved(self, run, head, estimate):
+            heard.append((run, head.step, set(estimate.state) == set(estimate.folded)))
 
     engine = AdvantageEngine(MemoryStore(), followers=(Listener(),))
     for step in (0, 0, 1):
         await engine.take(request_of(step))
-    assert heard == ["job", "job"]
+    assert heard == [("job", 0, True), ("job", 1, True)]
