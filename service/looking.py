@@ -29,7 +29,8 @@ class Looking:
 @asynccontextmanager
 async def open_looking(settings: Settings, metrics: Metrics) -> AsyncIterator[Looking | None]:
     """Open the media and the mask model that looks at them, where one is configured."""
-    if settings.sam2 is None:
+    model = mask_model(settings)
+    if model is None:
         yield None
         return
     limits = MediaLimits(
@@ -50,7 +51,6 @@ async def open_looking(settings: Settings, metrics: Metrics) -> AsyncIterator[Lo
         task_s=settings.decode_s,
         memory_bytes=settings.decode_memory_bytes,
     )
-    model = mask_model(settings, settings.sam2)
     metrics.follow("masks", model.usage)
     library = MediaLibrary(store, decoders)
     metrics.follow("media", library.usage)

@@ -108,8 +108,9 @@ class Settings(BaseModel):
     polar: str | None = Field(
         None,
         min_length=1,
-        description="POLAR for open-ended answers: a checkpoint folder, or servers as"
-        " http+vllm://HOST:PORT[,HOST:PORT][/MODEL] (or sglang, lmdeploy).",
+        description="POLAR for open-ended answers: a checkpoint folder, servers as"
+        " http+vllm://HOST:PORT[,HOST:PORT][/MODEL] (or sglang, lmdeploy), or an application of Ray"
+        " Serve as ray://HOST[:10001]/APP (ray://auto/APP on a node of the cluster).",
     )
     polar_device: str = Field("cpu", min_length=1, description="Device of a POLAR checkpoint.")
     polar_dtype: Literal["auto", "fp32", "bf16", "fp16"] = Field(
@@ -127,8 +128,11 @@ class Settings(BaseModel):
         le=2**40,
         description="Characters of judged texts remembered, so that repeated answers cost nothing.",
     )
-    sam2: Path | None = Field(
-        None, description="SAM 2 for mask items: a folder with safetensors, or a .pt file."
+    sam2: str | None = Field(
+        None,
+        min_length=1,
+        description="SAM 2 for mask items: a folder with safetensors, a .pt file, or an application"
+        " of Ray Serve as ray://HOST[:10001]/APP.",
     )
     sam2_backend: Literal["transformers", "native"] = Field(
         "transformers", description="Library that runs it; `native` is Meta's, for .pt files."

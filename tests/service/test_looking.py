@@ -14,7 +14,7 @@ from tests.tiny_sam2 import save_tiny_sam2
 
 def settings(tmp_path, **changes):
     """Settings that look at media, kept in a folder of the test."""
-    given = {"sam2": tmp_path / "tiny", "sam2_device": "cpu", "media_dir": tmp_path / "media"}
+    given = {"sam2": str(tmp_path / "tiny"), "sam2_device": "cpu", "media_dir": tmp_path / "media"}
     return Settings(store="memory:", workers=1, **{**given, **changes})
 
 

@@ -28,6 +28,10 @@ class FeatureCache:
         self.hits = 0
         self.misses = 0
 
+    def __contains__(self, digest: str) -> bool:
+        """Whether `get` would find it, kept or being computed."""
+        return digest in self._kept or digest in self._flights
+
     async def get(self, digest: str, compute: Compute) -> Frames:
         """Return what is kept under `digest`, or wait for the one computation of it.
 

@@ -116,6 +116,10 @@ class Sam2MaskModel:
             outcomes |= await self._finished(self._track, job)
         return [outcomes[prompt] for prompt in prompts]
 
+    def keeps(self, digest: str) -> bool:
+        """Whether a picture or clip can be drawn on now without a look at its pixels."""
+        return digest in self._cache
+
     def health(self) -> Health:
         """Not ready before the start and after a failure, until something succeeds."""
         if self._loaded is None:

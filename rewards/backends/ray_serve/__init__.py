@@ -1,0 +1,1 @@
+"""Models that Ray Serve runs elsewhere, behind the ports."""
