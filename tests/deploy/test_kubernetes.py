@@ -1,5 +1,8 @@
 """The manifests: built as a cluster would get them, and checked without one."""
 
+import base64
+import re
+import shutil
 import subprocess
 import sysconfig
 from functools import cache
@@ -8,15 +11,20 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rewards.backends.polar_http.addresses import Addresses
 from service.settings import Settings
 from tests.deploy.containerfile import Containerfile
-from tests.deploy.metrics import SERIES
+from tests.deploy.metrics import LABELS, SERIES, labels_of, series_of
 from tests.house.source import ROOT
 
 FOLDER = ROOT / "deploy/kubernetes"
 OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 GIB = 2**30
+# What the service may reach besides names and its store.
+MODEL_PORTS = {"polar": {8000}}
+SLOW_DISK_BYTES_S = 50e6
+CLOSING_S = 5
 UNITS = {"Mi": 2**20, "Gi": GIB, "gb": GIB}
 overlays = pytest.mark.parametrize("overlay", OVERLAYS)
 
@@ -25,7 +33,11 @@ overlays = pytest.mark.parametrize("overlay", OVERLAYS)
 def built(overlay):
     """Every object of an overlay, by kind and name."""
     command = [SCRIPTS / "kubectl", "kustomize", FOLDER / "overlays" / overlay]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return read(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def read(text):
+    """Every object of a text, by kind and name."""
     objects = list(yaml.safe_load_all(text))
     return {(one["kind"], one["metadata"]["name"]): one for one in objects}
 
@@ -72,10 +84,22 @@ def test_the_objects_fit_their_schemas(overlay, tmp_path):
 
 @overlays
 def test_requests_in_flight_may_finish(overlay):
-    """A pod is killed later than it may take to drain."""
-    pod, _ = service_pod(overlay)
+    """A pod is killed later than it may take to drain and to close."""
+    pod, container = service_pod(overlay)
     chosen = settings(overlay)
-    assert pod["terminationGracePeriodSeconds"] > chosen.drain_delay_s + chosen.drain_timeout_s
+    drained_s = chosen.drain_delay_s + chosen.drain_timeout_s
+    assert pod["terminationGracePeriodSeconds"] >= drained_s + CLOSING_S
+    assert "lifecycle" not in container, "a preStop would take its time from the same grace"
+
+
+@overlays
+def test_replicas_are_replaced_one_by_one(overlay):
+    """None goes before another one has come, and no drain of nodes takes the last."""
+    objects = built(overlay)
+    rolling = objects["Deployment", "reward-service"]["spec"]["strategy"]["rollingUpdate"]
+    assert (rolling["maxUnavailable"], rolling["maxSurge"]) == (0, 1)
+    away = objects["PodDisruptionBudget", "reward-service"]["spec"]["maxUnavailable"]
+    assert objects["HorizontalPodAutoscaler", "reward-service"]["spec"]["minReplicas"] > away
 
 
 @overlays
@@ -139,7 +163,8 @@ def test_the_service_reaches_its_store_and_nothing_else(overlay):
     policy = objects["NetworkPolicy", "reward-service"]["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert all(rule["to"] and rule["ports"] for rule in policy["egress"])
-    assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {53, 6379}
+    reached = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
+    assert reached == {53, 6379} | MODEL_PORTS.get(overlay, set())
     store = objects["NetworkPolicy", "reward-redis"]["spec"]
     assert "egress" not in store
     assert len(store["ingress"]) == 1
@@ -187,8 +212,84 @@ def test_what_is_written_has_a_place(overlay):
 
 @overlays
 def test_a_metric_that_scales_exists(overlay):
-    """The autoscaler asks for a metric that the service has."""
+    """The autoscaler asks for a metric that the adapter makes of what the service measures."""
     metrics = built(overlay)["HorizontalPodAutoscaler", "reward-service"]["spec"]["metrics"]
     asked = {one["pods"]["metric"]["name"] for one in metrics if one["type"] == "Pods"}
-    assert asked
-    assert asked <= SERIES
+    rules = yaml.safe_load((FOLDER / "prometheus-adapter.yaml").read_text())["rules"]["custom"]
+    made = {rule["name"]["as"]: rule for rule in rules}
+    assert asked == set(made)
+    for rule in made.values():
+        query = rule["metricsQuery"].replace("<<.LabelMatchers>>,", "")
+        assert series_of(rule["seriesQuery"]) <= SERIES
+        assert labels_of(rule["seriesQuery"]) | labels_of(query) <= LABELS | {"namespace", "pod"}
+
+
+@overlays
+def test_prometheus_scrapes_a_port_that_there_is(overlay):
+    """The monitor selects the service, and asks a port of it by name."""
+    objects = built(overlay)
+    monitor = objects["ServiceMonitor", "reward-service"]["spec"]
+    service = objects["Service", "reward-service"]
+    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    ports = {port["name"] for port in service["spec"]["ports"]}
+    assert {(one["port"] in ports, one["path"]) for one in monitor["endpoints"]} == {
+        (True, "/metrics")
+    }
+
+
+@pytest.mark.parametrize(
+    ("overlay", "name"), [("gpu", "reward-service"), ("polar", "reward-polar")]
+)
+def test_a_model_may_take_its_time_to_load(overlay, name):
+    """A pod that reads 15 GB of weights from a slow disk is not killed before it is ready."""
+    (container,) = pods(overlay)[name]["containers"]
+    probe = container["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] > 15e9 / SLOW_DISK_BYTES_S
+
+
+def test_model_servers_are_reached_by_the_service_alone():
+    """They let the service in and nobody else, and reach nothing themselves."""
+    policy = built("polar")["NetworkPolicy", "reward-polar"]["spec"]
+    (rule,) = policy["ingress"]
+    (source,) = rule["from"]
+    assert source == {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "reward-service"}}}
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert "egress" not in policy
+
+
+def test_the_model_servers_are_the_ones_that_are_asked():
+    """The service knows every server by its own name, its port and the model that it serves."""
+    objects = built("polar")
+    servers = objects["StatefulSet", "reward-polar"]["spec"]
+    (container,) = servers["template"]["spec"]["containers"]
+    addresses = Addresses.read(settings("polar").polar)
+    assert addresses.bases == tuple(
+        f"http://reward-polar-{number}.{servers['serviceName']}:8000"
+        for number in range(servers["replicas"])
+    )
+    assert container["ports"][0]["containerPort"] == 8000
+    assert f"--served-model-name={addresses.model}" in container["args"]
+    composed = yaml.safe_load((ROOT / "deploy/compose.polar.yaml").read_text())["services"]["polar"]
+    assert container["image"] == composed["image"]
+    assert set(composed["command"]) - set(container["args"]) == {"--model=internlm/POLAR-7B"}
+
+
+@overlays
+def test_a_store_of_ones_own_takes_the_place_of_redis(overlay, tmp_path):
+    """With the component the base's Redis is gone, and the way leads to the other one."""
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    own = tmp_path / "overlays/own"
+    own.mkdir()
+    lines = ["resources: [../" + overlay + "]", "components: [../../components/external-store]"]
+    (own / "kustomization.yaml").write_text("\n".join(lines))
+    command = [SCRIPTS / "kubectl", "kustomize", own]
+    objects = read(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert [name for _, name in objects if name == "reward-redis"] == []
+    (secret,) = (one for (kind, _), one in objects.items() if kind == "Secret")
+    url = base64.b64decode(secret["data"]["url"]).decode()
+    assert secret["metadata"]["name"] in str(objects["Deployment", "reward-service"])
+    store = Settings.read({"REWARDS_STORE": url}).store
+    port = int(re.search(r":(\d+)/\d+$", store)[1])
+    egress = objects["NetworkPolicy", "reward-service"]["spec"]["egress"]
+    assert [one["ports"] for one in egress if "ipBlock" in one["to"][0]] == [[{"port": port}]]
+    assert 53 in {port["port"] for rule in egress for port in rule["ports"]}
