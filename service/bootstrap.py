@@ -12,6 +12,7 @@ from prometheus_client import disable_created_metrics
 
 from rewards.errors import BadModel, RewardError
 from rewards.specs import BUILT_IN, Spec, find_spec, read_spec
+from service.access.file import KeyFile
 from service.container import Container, Limits
 from service.engine.admission import Admission, Capacity
 from service.engine.advantages import AdvantageEngine, Follower
@@ -63,6 +64,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
     admission = Admission(read_capacity(settings))
     metrics.follow("admission", admission.usage)
     async with (
+        open_keys(settings, metrics) as keys,
         open_looking(settings, metrics) as looking,
         open_scoring(settings, metrics, stages, looking) as scoring,
         open_runs(settings, metrics, stages) as kept,
@@ -79,11 +81,23 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
                 admission=admission,
                 metrics=metrics,
                 stages=stages,
-                probes=(scoring.health, kept.watch.health),
+                probes=(scoring.health, kept.watch.health, *([keys.health] if keys else [])),
                 vital=frozenset({"rules"}),
                 version=release,
                 media=looking.library if looking else None,
+                keys=keys,
             )
+
+
+@asynccontextmanager
+async def open_keys(settings: Settings, metrics: Metrics) -> AsyncIterator[KeyFile | None]:
+    """Read the keys, if there is a file of them, and go on reading it."""
+    if settings.keys is None:
+        yield None
+        return
+    async with KeyFile(settings.keys) as keys:
+        metrics.follow("keys", keys.usage)
+        yield keys
 
 
 def read_capacity(settings: Settings) -> Capacity:

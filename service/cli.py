@@ -25,6 +25,7 @@ class Command:
 
 COMMANDS = (
     Command("serve", "Start the service.", extra="service"),
+    Command("keys", "Make an API key and add it to a file."),
     Command("score", "Score a file without a server."),
     Command("train", "Train a model by GRPO against a running service.", extra="train"),
     Command("draw", "Draw what an answer says beside what is true.", extra="sam2"),

@@ -8,6 +8,7 @@ from rewards.ports import Health
 from rewards.sample import Sample
 from rewards.score import Verdict
 from rewards.specs import Spec
+from service.access.file import KeyFile
 from service.engine.admission import Admission, Capacity
 from service.engine.advantages import AdvantageEngine
 from service.engine.runs import RunLedger
@@ -58,7 +59,8 @@ class Container:
 
     `default_spec` names the spec, among `specs`, of requests that name none. Each of `probes`
     tells of some parts, by name, whether they are ready; without the `vital` ones this replica
-    wants no traffic at all. `media` is there where a mask model looks at it.
+    wants no traffic at all. `media` is there where a mask model looks at it, `keys` where callers
+    need one, `metrics_port` where metrics have a port of their own.
     """
 
     scoring: Scoring
@@ -75,6 +77,8 @@ class Container:
     vital: frozenset[str]
     version: str
     media: MediaLibrary | None = None
+    keys: KeyFile | None = None
+    metrics_port: int | None = None
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
 
     def health(self) -> dict[str, Health]:

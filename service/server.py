@@ -1,6 +1,7 @@
-"""uvicorn, made to leave a load balancer time to look away before it stops."""
+"""uvicorn, made to drain for load balancers and to have no patience with who sends no request."""
 
 import asyncio
+import ipaddress
 import os
 import signal
 import socket
@@ -8,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import ClassVar
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.container import Lifecycle
 from service.errors import BadSettings
@@ -20,15 +23,81 @@ log = structlog.get_logger()
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 BACKLOG = 2048
+LARGEST_HEAD_BYTES = 2**16
+LISTENERS = ("listening", "listening for metrics")
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long to wait for what, in seconds."""
 
+    header_timeout_s: float
     keep_alive_s: int
     drain_delay_s: float
     drain_timeout_s: int
+
+
+class Connection(HttpToolsProtocol):
+    """A connection that is closed when the head of a request takes too long, or too many bytes.
+
+    uvicorn waits for ever for the first request of a connection, and for the rest of any head.
+    """
+
+    header_timeout_s: ClassVar[float]
+    _timer: asyncio.TimerHandle | None = None
+    _in_head = True
+    _head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's
+        """Expect the first request."""
+        super().connection_made(transport)
+        self._hurry()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came, unless it is a head without an end."""
+        if self._in_head:
+            self._head_bytes += len(data)
+            if not self._is_serving():
+                self._hurry()
+        super().data_received(data)
+        if self._head_bytes > LARGEST_HEAD_BYTES:
+            self._refuse(b"431 Request Header Fields Too Large")
+
+    def on_headers_complete(self) -> None:
+        """Give the request all the time that it needs."""
+        self._in_head, self._head_bytes = False, 0
+        self._relax()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Take what comes now for the head of another request."""
+        self._in_head = True
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing any more."""
+        self._relax()
+        super().connection_lost(exc)
+
+    def _is_serving(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _hurry(self) -> None:
+        if self._timer is None:
+            late = b"408 Request Timeout"
+            self._timer = self.loop.call_later(self.header_timeout_s, self._refuse, late)
+
+    def _relax(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _refuse(self, status: bytes) -> None:
+        if not self.transport.is_closing():
+            head = b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            self.transport.write(head)
+            self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -40,11 +109,12 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: ASGIApp, lifecycle: Lifecycle, patience: Patience) -> None:
+        limits = {"header_timeout_s": patience.header_timeout_s}
         super().__init__(
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http="httptools",
+                http=type("Connection", (Connection,), limits),
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -62,9 +132,9 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve, and say where."""
         await super().startup(sockets)
-        for listener in sockets or ():
+        for event, listener in zip(LISTENERS, sockets or (), strict=False):
             host, port = listener.getsockname()[:2]
-            log.info("listening", host=host, port=port)
+            log.info(event, host=host, port=port)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -90,6 +160,11 @@ class Server(uvicorn.Server):
 
     def _stop(self) -> None:
         self.should_exit = True
+
+
+def is_open(listener: socket.socket) -> bool:
+    """Whether other machines may reach what listens there."""
+    return not ipaddress.ip_address(listener.getsockname()[0]).is_loopback
 
 
 def cancel_on_signals() -> None:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from rewards.specs import RELEASED
 from service.errors import BadSettings
+from service.listening import Listening
 
 PREFIX = "REWARDS_"
 MIB = 2**20
@@ -19,7 +20,7 @@ def _split(value: object) -> object:
     return value
 
 
-class Settings(BaseModel):
+class Settings(Listening):
     """How one replica listens, what it accepts, and where it keeps its state.
 
     Each field is an option of `reward-service serve` and an environment variable `REWARDS_…`.
@@ -27,8 +28,6 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
-    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     store: str = Field(
         "sqlite:rewards.db",
         pattern=r"^(memory:|sqlite:.+|rediss?://.+)$",
@@ -194,25 +193,6 @@ class Settings(BaseModel):
         description="Tasks, comma-separated, that metrics name besides those of the kinds; what"
         " else callers make up is `other`.",
     )
-    keep_alive_s: int = Field(
-        65, ge=1, le=3600, description="How long an idle connection is kept open, in seconds."
-    )
-    drain_delay_s: float = Field(
-        5.0,
-        ge=0,
-        le=600,
-        description="After SIGTERM: how long to keep serving while not ready, in seconds.",
-    )
-    drain_timeout_s: int = Field(
-        30,
-        ge=1,
-        le=3600,
-        description="After the drain delay: how long requests in flight may take, in seconds.",
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe lines to log."
-    )
-    log_format: Literal["json", "text"] = Field("json", description="Shape of a log line.")
 
     @classmethod
     def read(cls, environ: Mapping[str, str], **given: str) -> Self:

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
+from service.api.access import authorise
 from service.api.admit import Admit
 from service.api.compat import nemo_gym, openrlhf, slime
 from service.api.middleware import Observe
@@ -56,6 +57,7 @@ def build_app(opening: Opening) -> App:
         version=VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
+        dependencies=[Depends(authorise)],
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,

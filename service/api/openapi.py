@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from service.api.access import ACCESS, listed
 from service.api.schemas.base import Problem
 
 COMPONENTS = "#/components/schemas/"
@@ -28,6 +29,11 @@ PROBLEM_STATUS = {
     504: "Not all was there in time; try again.",
 }
 READING_A_BODY = (408, 413, 415, 422)
+KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key from the service's `--keys` file; a service without one asks for none.",
+}
 
 
 def component(
@@ -63,11 +69,24 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            _describe_access(operation)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for node in list(_objects(document["paths"])):
         schemas.update(node.pop("$defs", {}))
     document["components"]["schemas"] = dict(sorted(schemas.items()))
+    document["components"]["securitySchemes"] = {"key": KEY}
     return document
+
+
+def _describe_access(operation: dict[str, Any]) -> None:
+    needed = ACCESS[operation["operationId"]]
+    operation["security"] = [{"key": []}] if needed else []
+    if needed:
+        refusals = {str(status): refusal for status, refusal in answers(None, 401, 403).items()}
+        refusals["403"]["description"] += f" It needs the scope {listed(needed)}."
+        operation["responses"] |= refusals
 
 
 def _objects(node: Any) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ from service.api.schemas.base import FieldError, Problem
 MEDIA_TYPE = "application/problem+json"
 LONGEST_TEXT = 1000
 MOST_FIELD_ERRORS = 20
+CHALLENGE = 'Bearer realm="reward-service"'
 
 Known = rewards.RewardError | service.ServiceError
 
@@ -140,6 +141,8 @@ def respond(error: Exception, request_id: str | None = None) -> Response:
     headers = dict(getattr(error, "headers", None) or {})
     if problem.status in {429, 503} or isinstance(error, service.Unavailable):
         headers["Retry-After"] = str(getattr(error, "retry_after_s", 1))
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = CHALLENGE
     body = orjson.dumps(problem.model_dump(), default=repr)
     return Response(body, problem.status, headers, MEDIA_TYPE)
 

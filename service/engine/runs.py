@@ -14,6 +14,7 @@ from service.state.records import BEFORE_FIRST, Head, Mark, Record, Write
 from service.state.store import RunStore
 
 PAGE = 100
+LONGEST_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,20 @@ class RunLedger:
     clock: Callable[[], float] = time.time
     followers: tuple[Follower, ...] = ()
 
-    async def overview(self, *, after: str = "", limit: int = PAGE) -> list[Run]:
-        """Return runs by name, those that sort after `after`."""
-        return [
-            Run.at(name, head) for name, head in await self.store.runs(after=after, limit=limit)
-        ]
+    async def overview(
+        self, *, after: str = "", limit: int = PAGE, wanted: Callable[[str], bool] = bool
+    ) -> list[Run]:
+        """Return runs by name, those that sort after `after` and have a `wanted` name."""
+        found: list[Run] = []
+        size = limit
+        while len(found) < limit:
+            page = await self.store.runs(after=after, limit=size)
+            found += [Run.at(name, head) for name, head in page if wanted(name)]
+            if len(page) < size:
+                break
+            # Few names may be wanted among many.
+            after, size = page[-1][0], min(2 * size, LONGEST_PAGE)
+        return found[:limit]
 
     async def find(self, run: str) -> Run:
         """Return a run; raise `UnknownRun` if there is none of that name."""

@@ -19,6 +19,7 @@ LEVELS: Mapping[str, str] = {
     "cache_characters_limit": "Characters that may be kept.",
     "isolated_waiting_cases": "Formulas and the like that wait for a worker.",
     "isolated_workers": "Workers for what may hang.",
+    "keys_known": "Keys that callers may show.",
     "masks_cache_bytes": "Bytes of embeddings kept on the device.",
     "media_bytes": "Bytes of uploaded media on disk.",
     "similarity_batch_tokens_limit": "Tokens that a batch of the model may hold.",
@@ -30,6 +31,7 @@ LEVELS: Mapping[str, str] = {
 TOTALS: Mapping[str, str] = {
     "cache_hits": "Verdicts that were known.",
     "cache_misses": "Verdicts that were not known.",
+    "keys_failed_reloads": "Changes of the file of keys to what makes no sense.",
     "masks_cache_hits": "Embeddings that were kept.",
     "masks_cache_misses": "Embeddings that had to be computed.",
     "masks_decode_seconds": "Time spent decoding prompts.",

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from service.access.keys import Scope, new_key
 from tests.contract.test_document import OPERATIONS
 from tests.e2e.running import running
 
@@ -17,13 +18,19 @@ OPTIONS = (
 )
 
 
-def test_the_service_does_what_its_document_says():
-    """No 5xx, no undocumented status, no body off its schema; bad input is refused throughout."""
-    with running("--worker-cpu-s", "1") as service:
+def test_the_service_does_what_its_document_says(tmp_path):
+    """No 5xx, no undocumented status, no body off its schema; bad input is refused throughout.
+
+    So is whoever comes without a key, or with a wrong one.
+    """
+    secret, key = new_key("tester", list(Scope), ["*"])
+    (tmp_path / "keys.jsonl").write_text(key.line())
+    holding = ("--header", f"Authorization: Bearer {secret}")
+    with running("--worker-cpu-s", "1", "--keys", str(tmp_path / "keys.jsonl")) as service:
         url = f"{service.url}/openapi.json"
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)]
         done = subprocess.run(
-            [*command, "run", url, *OPTIONS], capture_output=True, text=True, check=False
+            [*command, "run", url, *OPTIONS, *holding], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
         assert f"Tested: {len(OPERATIONS)}" in done.stdout

@@ -18,7 +18,7 @@ FILE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES = FILE["services"]
 
 
-@pytest.mark.parametrize("name", ["compose.yaml", "compose.polar.yaml"])
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.keys.yaml", "compose.polar.yaml"])
 def test_a_file_fits_the_specification(name):
     """The compose specification's own schema accepts the file."""
     checker = Path(sysconfig.get_path("scripts")) / "check-jsonschema"
@@ -45,6 +45,16 @@ def test_the_model_server_is_the_one_that_is_asked():
     addresses = Addresses.read(Settings.read(variables).polar)
     assert addresses.bases == ("http://polar:8000",)
     assert f"--model={addresses.model}" in services["polar"]["command"]
+
+
+def test_with_keys_nobody_comes_in_without():
+    """Over the first file, the second mounts the keys where the service looks for them."""
+    file = yaml.safe_load((DEPLOY / "compose.keys.yaml").read_text())
+    service = file["services"]["service"]
+    settings = Settings.read({**SERVICES["service"]["environment"], **service["environment"]})
+    assert not settings.allow_anyone
+    assert settings.keys.parts == ("/", "run", "secrets", *service["secrets"])
+    assert set(service["secrets"]) == set(file["secrets"])
 
 
 def test_requests_in_flight_may_finish():
@@ -96,8 +106,7 @@ def test_prometheus_scrapes_the_service():
     config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
     (target,) = config["scrape_configs"][0]["static_configs"][0]["targets"]
     host, port = target.split(":")
-    assert host in SERVICES
-    assert int(port) == Settings.read({}).port
+    assert int(port) == Settings.read(SERVICES[host]["environment"]).metrics_port
 
 
 def test_grafana_finds_its_dashboards():

@@ -90,6 +90,7 @@ def test_the_steps_of_the_image_give_a_service_that_lives(tmp_path):
     port = free_port()
     variables = {**os.environ, **placed(FILE.environment("cpu"), root), "REWARDS_PORT": str(port)}
     variables["PATH"] = f"{root}/venv/bin:{os.environ['PATH']}"
+    variables["REWARDS_ALLOW_ANYONE"] = "true"
     (root / "data").mkdir()
     start = FILE.command("cpu", "ENTRYPOINT") + FILE.command("cpu", "CMD")
     service = subprocess.Popen(start, env=variables, cwd=root)

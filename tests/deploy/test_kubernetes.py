@@ -171,6 +171,27 @@ def test_the_service_reaches_its_store_and_nothing_else(overlay):
 
 
 @overlays
+def test_nobody_comes_in_without_a_key(overlay):
+    """Keys come from a secret; whoever scrapes reaches the port of metrics and no other."""
+    pod, container = service_pod(overlay)
+    chosen = settings(overlay)
+    assert not chosen.allow_anyone
+    mounts = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
+    volumes = {one["name"]: one for one in pod["volumes"]}
+    assert volumes[mounts[str(chosen.keys.parent)]]["secret"]["secretName"] == "reward-service-keys"
+    ports = {one["name"]: one["containerPort"] for one in container["ports"]}
+    assert ports == {"http": chosen.port, "metrics": chosen.metrics_port}
+    policy = built(overlay)["NetworkPolicy", "reward-service"]["spec"]
+    reached = {
+        label.partition("/")[2]: [port["port"] for port in rule["ports"]]
+        for rule in policy["ingress"]
+        for source in rule["from"]
+        for label in source["namespaceSelector"]["matchLabels"]
+    }
+    assert reached == {"client": ["http"], "monitoring": ["metrics"]}
+
+
+@overlays
 def test_selectors_find_what_they_select(overlay):
     """Services, budgets and policies select pods that exist."""
     objects = built(overlay)

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 from rewards.errors import RewardError
 from rewards.registry import KINDS, Lane
+from service.api.access import ACCESS, ANY_KEY
 from service.api.app import COMPATIBILITY, CONTRACT
 from service.api.problems import STATUS
 from service.errors import BadSettings, ServiceError
@@ -90,6 +91,7 @@ def routes() -> str:
     rows = (
         (
             f"`{method} {route.path}`",
+            " or ".join(sorted(ACCESS[route.name])) if ACCESS[route.name] != ANY_KEY else "any",
             (route.endpoint.__doc__ or "").splitlines()[0],
         )
         for router in CONTRACT + COMPATIBILITY
@@ -97,7 +99,7 @@ def routes() -> str:
         if isinstance(route, APIRoute) and route.include_in_schema
         for method in sorted(route.methods)
     )
-    return table(("route", "what it does"), rows)
+    return table(("route", "scope of the key", "what it does"), rows)
 
 
 def adapters() -> str:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api.access import check_run
 from service.api.bodies import JsonBody
 from service.api.dependencies import Parts
 from service.api.openapi import READING_A_BODY, answers
@@ -31,6 +32,7 @@ async def advantage(
     `replayed` set and the header `Idempotent-Replayed`; another body is refused. The answer is
     durable before it leaves. With the store away nothing is folded and the answer is 503.
     """
+    check_run(request, asked.run)
     request.state.notes.update(items=len(asked.rewards), run=asked.run, step=asked.step)
     with parts.metrics.refusing_steps():
         answer = await parts.advantages.take(read_step(asked, parts))

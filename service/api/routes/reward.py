@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api.access import ADVANTAGE, check_run, check_scope
 from service.api.bodies import JsonBody, read_body
 from service.api.dependencies import Parts, container_of, json_response
 from service.api.openapi import READING_A_BODY, answers
@@ -41,8 +42,16 @@ async def reward(
     A bad answer is scored 0 with a reason. A bad ground truth, or trouble of the machine, leaves
     its item unscored with an error; the other items are not touched.
     """
+    _check_rights(asked, request)
     check_scale(asked)
     batch, verdicts = await score(asked, parts, request)
     scaled = await scale_rewards(asked, batch, verdicts, parts)
     with parts.stages("write"):
         return json_response(write_answer(asked, batch.spec, verdicts, scaled))
+
+
+def _check_rights(asked: AnyRewardRequest, request: Request) -> None:
+    if asked.scale is not None:
+        check_scope(request, ADVANTAGE)
+    if asked.run is not None:
+        check_run(request, asked.run)

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from service.api.bodies import JsonBody
@@ -41,11 +42,12 @@ async def _detail(run: Run, parts: Container) -> Response:
 @router.get("", responses=answers(Runs, 422, 503))
 async def runs(
     parts: Parts,
+    request: Request,
     after: Annotated[str, Query(max_length=128, description="Begin behind this name.")] = "",
     limit: Limit = 100,
 ) -> Response:
-    """Every run, by name."""
-    page = await parts.runs.overview(after=after, limit=limit)
+    """Every run that the caller's key is for, by name."""
+    page = await parts.runs.overview(after=after, limit=limit, wanted=request.state.key.sees)
     following = page[-1].name if len(page) == limit else None
     return json_response({"runs": list(map(write_run, page)), "next": following})
 

@@ -1,0 +1,109 @@
+"""Who may use which route: one table, and the check that comes before everything else."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from service.access.file import KeyFile
+from service.access.keys import ANYBODY, Key, Scope
+from service.container import Container
+from service.errors import Forbidden, Unauthenticated
+
+OPEN: frozenset[Scope] = frozenset()
+ANY_KEY = frozenset(Scope)
+REWARD = frozenset({Scope.REWARD})
+ADVANTAGE = frozenset({Scope.ADVANTAGE})
+ADMIN = frozenset({Scope.ADMIN})
+LOOKING = ADVANTAGE | ADMIN
+PROBES = frozenset({"livez", "readyz"})
+METRICS = "metrics"
+
+# By the name of a route: a key needs one of these scopes. What concerns a run also needs a key that
+# is for it. A job that resumes rewinds its own run, so that is no right of administrators.
+ACCESS: Mapping[str, frozenset[Scope]] = {
+    "livez": OPEN,
+    "readyz": OPEN,
+    METRICS: ADMIN,
+    "info": ANY_KEY,
+    "kinds": ANY_KEY,
+    "specs": ANY_KEY,
+    "reward": REWARD,
+    "upload": REWARD,
+    "is_here": REWARD,
+    "get_reward": REWARD,
+    "slime": REWARD,
+    "verify": REWARD,
+    "session": REWARD,
+    "seed_session": REWARD,
+    "close_session": REWARD,
+    "reverify_mode": REWARD,
+    "aggregate_metrics": REWARD,
+    "advantage": ADVANTAGE,
+    "close": ADVANTAGE,
+    "rewind": ADVANTAGE,
+    "runs": LOOKING,
+    "run_detail": LOOKING,
+    "history": LOOKING,
+    "export": LOOKING,
+    "bring_in": ADMIN,
+    "delete": ADMIN,
+}
+
+
+async def authorise(request: Request) -> None:
+    """Raise `Unauthenticated` or `Forbidden` unless the caller may use the route, for its run."""
+    container: Container = request.app.state.container
+    needed = _needed(request, container.metrics_port)
+    request.state.key = ANYBODY
+    if not needed or container.keys is None:
+        return
+    request.state.key = key = _identify(request, container.keys)
+    request.state.notes["key"] = key.name
+    check_scope(request, needed)
+    if (run := request.path_params.get("run")) is not None:
+        check_run(request, run)
+
+
+def _needed(request: Request, metrics_port: int | None) -> frozenset[Scope]:
+    route = request.scope["route"].name
+    if metrics_port is None:
+        return ACCESS[route]
+    at_metrics = request.scope["server"][1] == metrics_port
+    if route not in PROBES and at_metrics != (route == METRICS):
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return OPEN if at_metrics else ACCESS[route]
+
+
+def _identify(request: Request, keys: KeyFile) -> Key:
+    scheme, _, presented = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not presented:
+        raise Unauthenticated("expected a key: Authorization: Bearer KEY")
+    key = keys.find(presented.strip().encode("latin-1"))
+    if key is None:
+        raise Unauthenticated("the key is not known here")
+    return key
+
+
+def check_scope(request: Request, needed: frozenset[Scope]) -> None:
+    """Raise `Forbidden` unless the caller's key has one of the `needed` scopes."""
+    key: Key = request.state.key
+    if not needed & key.scopes:
+        raise Forbidden(
+            f"the key {key.name!r} is for {listed(key.scopes)}; expected {listed(needed)}",
+            scopes=sorted(key.scopes),
+            needed=sorted(needed),
+        )
+
+
+def check_run(request: Request, run: str) -> None:
+    """Raise `Forbidden` unless the caller's key is for `run`, be there such a run or not."""
+    key: Key = request.state.key
+    if not key.sees(run):
+        raise Forbidden(f"the key {key.name!r} is not for run {run!r}", runs=list(key.runs))
+
+
+def listed(scopes: frozenset[Scope]) -> str:
+    """Scopes as a sentence has them."""
+    return " or ".join(sorted(scopes))
