@@ -9,7 +9,7 @@ from typing import Any
 from rewards.errors import UnknownKind
 from rewards.kinds.mask import ON_CLIP, ON_IMAGE, MaskRule, score_without_model
 from rewards.kinds.mask import score_without_media as refuse_without_media
-from rewards.kinds.math import compare_numbers, read_math_truth, score_math
+from rewards.kinds.math import compare_simple, read_math_truth, score_math
 from rewards.kinds.multiple_choice import compare_options, score_multiple_choice
 from rewards.kinds.numerical import score_numerical
 from rewards.kinds.ocr import read_truth as read_transcription
@@ -108,7 +108,7 @@ KINDS = (
         _as_it_is,
         score_math,
         lane=Lane.ISOLATED,
-        shortcut=compare_numbers,
+        shortcut=compare_simple,
     ),
     RewardKind(
         "ocr",

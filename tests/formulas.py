@@ -80,3 +80,42 @@ numbers = st.builds(
     numerals,
     st.sampled_from(["", "", "", r"^\circ", r"^{\circ}", " "]),
 )
+
+
+def _signed(terms):
+    return st.lists(terms, min_size=1, max_size=4).flatmap(
+        lambda found: st.tuples(*(st.sampled_from("+-") for _ in found)).map(
+            lambda signs: "".join(map("".join, zip(signs, found, strict=True))).removeprefix("+")
+        )
+    )
+
+
+coefficients = st.sampled_from(["0", "1", "2", "7", "60", "9999"])
+maybe = st.just("") | coefficients
+roots = st.sampled_from(["0", "1", "3", "12", "907"]).map(r"\sqrt{{{}}}".format)
+symbols = st.just(r"\pi") | roots
+simple_letters = st.sampled_from("xynab")
+powers = st.sampled_from(["", "^2", "^{3}", "^6"])
+simple_terms = st.one_of(
+    coefficients,
+    st.builds("{}{}{}".format, maybe, simple_letters, powers),
+    st.builds("{}{}".format, maybe, symbols),
+    st.builds(
+        "{}({}{}{}){}".format, maybe, simple_letters, st.sampled_from("+-"), coefficients, powers
+    ),
+    st.builds(
+        r"\{}frac{{{}{}}}{{{}}}".format,
+        st.sampled_from(["", "d"]),
+        maybe,
+        symbols,
+        st.sampled_from(["1", "6", "907"]),
+    ),
+)
+simple_sums = st.builds(str.format, st.sampled_from(WRAPPINGS[1:5]), _signed(simple_terms))
+# As they are, and with a piece that makes them anything but simple.
+sums = st.builds(
+    lambda text, old, new: text.replace(old, new, 1),
+    simple_sums,
+    st.sampled_from(["1", "2", "x", "+", "^2", "}", "$"]),
+    st.sampled_from(["", "k", "^23", "0", "{", ",", ".5", "xy", "=", r"\%", " "]),
+)

@@ -11,7 +11,8 @@ from typing import Any
 
 from rewards.score import Score
 from rewards.specs import Spec
-from rewards.text.exact_numbers import ExactNumber
+from rewards.text.simple.formulas import surely_differ
+from rewards.text.simple.numbers import ExactNumber
 
 
 def score_math(answer: str, truth: str, spec: Spec) -> Score:  # noqa: ARG001 - one shape for all
@@ -39,16 +40,19 @@ def read_math_truth(truth: str) -> None:
     _formulas().read(truth)
 
 
-def compare_numbers(answer: str, truth: str) -> Score | None:
-    r"""Judge two numbers at once, without sympy; None when either is anything else.
+def compare_simple(answer: str, truth: str) -> Score | None:
+    r"""Judge two numbers, or two formulas that surely differ, without sympy; else None.
 
     Agrees with `score_math` on everything it judges.
 
-    >>> compare_numbers("$1.5$", r"\frac{3}{2}").value, compare_numbers(r"\sqrt{4}", "2")
-    (1.0, None)
+    >>> compare_simple("$1.5$", r"\frac{3}{2}").value, compare_simple("$x+1$", "$x+2$").value
+    (1.0, 0.0)
+    >>> compare_simple(r"\sqrt{4}", "2")
     """
     told, true = ExactNumber.read(answer), ExactNumber.read(truth)
     equal = None if told is None or true is None else told.equals(true)
+    if equal is None and surely_differ(answer, truth):
+        return Score(0.0)
     return None if equal is None else Score(float(equal))
 
 

@@ -27,6 +27,8 @@ ROUNDED_DIGITS, PRECISION = 6, 15
 # Rounded numbers below the one that are further apart than the other are different numbers.
 LARGEST_ROUNDED, CERTAIN = 1e6, 1e-5
 HIGHEST_POWER, MOST_PARTS, MOST_BITS = 8, 64, 256
+# Coefficients with larger denominators may be nearer to one another than math-verify can see.
+LARGEST_DENOMINATOR = 2**24
 LETTER_VALUES = 7
 # By so much may the sums of an expression, taken together, be smaller than their terms.
 MOST_LOST = 1e3
@@ -128,7 +130,7 @@ class _Glance:
 def _is_handy(value: Value) -> bool:
     if isinstance(value, float):
         return abs(value) < LARGEST_ROUNDED
-    return max(value.numerator.bit_length(), value.denominator.bit_length()) < MOST_BITS
+    return value.denominator <= LARGEST_DENOMINATOR and value.numerator.bit_length() < MOST_BITS
 
 
 def _power(base: Value, exponent: Value) -> Value:

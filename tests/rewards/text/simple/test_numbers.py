@@ -1,4 +1,4 @@
-"""Tests for `rewards.text.exact_numbers`."""
+"""Tests for `rewards.text.simple.numbers`."""
 
 from fractions import Fraction
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from math_verify import parse, verify
 
-from rewards.text.exact_numbers import ExactNumber
+from rewards.text.simple.numbers import ExactNumber
 from tests.formulas import numbers
 
 

@@ -31,7 +31,7 @@ class ExactNumber:
         >>> ExactNumber.read(r"\boxed{2.50}"), ExactNumber.read("2.5 m")
         (ExactNumber(value=Fraction(5, 2), is_decimal=True), None)
         """
-        inner = _unwrap(text)
+        inner = unwrap(text)
         is_bare = inner is text
         if (integer := INTEGER.fullmatch(inner)) is not None:
             return cls(Fraction(int(integer[1])))
@@ -55,7 +55,12 @@ class ExactNumber:
         return None if distance == ROUNDING else distance < ROUNDING
 
 
-def _unwrap(text: str) -> str:
+def unwrap(text: str) -> str:
+    r"""Return what stands in the marks of LaTeX, or the text itself, the same object.
+
+    >>> unwrap(r"$\boxed{7}$"), unwrap("7 m")
+    ('7', '7 m')
+    """
     for opening, closing in WRAPPINGS:
         if text.startswith(opening) and text.endswith(closing):
             return text[len(opening) : len(text) - len(closing)]
