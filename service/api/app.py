@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 from service.api.access import authorise
 from service.api.admit import Admit
 from service.api.compat import nemo_gym, openrlhf, slime
+from service.api.docs import add_docs
 from service.api.middleware import Observe
 from service.api.openapi import openapi
 from service.api.problems import add_problem_handlers
@@ -58,12 +59,14 @@ def build_app(opening: Opening) -> App:
         description=DESCRIPTION,
         lifespan=lifespan,
         dependencies=[Depends(authorise)],
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
     for router in CONTRACT + COMPATIBILITY:
         app.include_router(router)
+    add_docs(app)
     add_problem_handlers(app)
     app.add_middleware(Admit)
     app.add_middleware(Observe)

@@ -21,6 +21,7 @@ DISTRIBUTIONS = packages_distributions()
 # Not imported by name, and why they are declared all the same.
 UNSEEN = {
     "accelerate": "transformers loads large models with it",
+    "fastapi-offline": "the files of /docs are taken from it",
     "gguf": "transformers reads GGUF files with it",
     "httptools": "uvicorn is told to parse with it",
     "protobuf": "transformers reads tokenizer.model with it",
