@@ -17,7 +17,7 @@ venv: $(STAMP)  ## Make .venv with everything in it
 
 $(STAMP): pyproject.toml deploy/constraints.txt
 	test -x $(PY) || python3 -m venv $(VENV)
-	$(PY) -m pip install --quiet --editable '.[service,async,polar,sam2,ray,train,dev]'
+	$(PY) -m pip install --quiet --editable '.[service,async,tracing,polar,sam2,ray,train,dev]'
 	# Only its caller of rewards is wanted, for a test; all else it needs wants a GPU.
 	$(PY) -m pip install --quiet --no-deps 'openrlhf; python_version == "3.11"'
 	touch $@

@@ -181,6 +181,11 @@ class Settings(Listening):
     decode_memory_bytes: int = Field(
         2048 * MIB, ge=256 * MIB, description="Memory that one decoding process may take, in bytes."
     )
+    tracing: str | None = Field(
+        None,
+        pattern=r"^https?://[^/]+.*$",
+        description="OpenTelemetry collector to send traces to, as http://HOST:4318.",
+    )
     metric_runs: int = Field(
         8,
         ge=0,

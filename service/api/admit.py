@@ -34,4 +34,4 @@ class Admit:
                 await self._app(scope, receive, send)
         except Overloaded as full:
             container.metrics.rejections.labels("bytes").inc()
-            await respond(full, scope["state"]["request_id"])(scope, receive, send)
+            await respond(full, scope["state"])(scope, receive, send)

@@ -14,6 +14,7 @@ from service.api.problems import respond
 from service.container import Container
 from service.errors import Draining
 from service.telemetry.logs import frames
+from service.telemetry.stages import Span
 
 log = structlog.get_logger()
 
@@ -37,9 +38,15 @@ class Exchange:
         self._receive, self._send = receive, send
         self.scope = scope
         self.notes: dict[str, object] = {}
+        self.span: Span | None = None
         scope.setdefault("state", {}).update(
             request_id=self.request_id, started=self.started, notes=self.notes
         )
+
+    def follow(self, span: Span) -> None:
+        """Tell callers and logs which trace this belongs to."""
+        self.span = span
+        self.notes["trace_id"] = self.scope["state"]["trace_id"] = span.trace_id
 
     @property
     def answering(self) -> bool:
@@ -80,9 +87,18 @@ class Observe:
             return
         exchange = Exchange(scope, receive, send)
         container: Container = scope["app"].state.container
+        tracing = container.stages.tracing
+        if tracing is None or scope["path"] in QUIET_ROUTES:
+            await self._serve(exchange, container)
+            return
+        with tracing.request(Headers(scope=scope)) as span:
+            exchange.follow(span)
+            await self._serve(exchange, container)
+
+    async def _serve(self, exchange: Exchange, container: Container) -> None:
         with container.metrics.inflight.track_inprogress():
             try:
-                await self._app(scope, exchange.receive, exchange.send)
+                await self._app(exchange.scope, exchange.receive, exchange.send)
             except CallerLeft:
                 pass
             except asyncio.CancelledError:
@@ -109,7 +125,7 @@ async def _apologise(exchange: Exchange, error: Exception) -> None:
 
 async def _answer(exchange: Exchange, error: Exception) -> None:
     if not exchange.answering:
-        response = respond(error, exchange.request_id)
+        response = respond(error, exchange.scope["state"])
         await response(exchange.scope, exchange.receive, exchange.send)
 
 
@@ -118,6 +134,8 @@ def _record(exchange: Exchange, container: Container) -> None:
     scope = exchange.scope
     route = getattr(scope.get("route"), "path", "other")
     method = scope["method"] if scope["method"] in METHODS else "other"
+    if exchange.span is not None:
+        exchange.span.describe(method=method, route=route, status=exchange.status)
     container.metrics.requests.labels(route, method, str(exchange.status)).inc()
     container.metrics.request_seconds.labels(route).observe(seconds)
     write = log.debug if route in QUIET_ROUTES else log.info

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -105,7 +106,7 @@ def misfit(found: Sequence[Mapping[str, Any]]) -> AtFields:
     return AtFields((service.TooLarge if too_long else service.InvalidRequest)(message), fields)
 
 
-def problem_of(error: Exception, request_id: str | None = None) -> Problem:
+def problem_of(error: Exception, state: Mapping[str, Any] = MappingProxyType({})) -> Problem:
     """What to tell the caller; of an error that nobody foresaw, only that it happened.
 
     >>> problem_of(service.Overloaded("the queue is full")).status
@@ -131,13 +132,14 @@ def problem_of(error: Exception, request_id: str | None = None) -> Problem:
         retryable=isinstance(error, Known) and error.retryable,
         errors=list(fields),
         facts=getattr(error, "detail", {}) if isinstance(error, service.ServiceError) else {},
-        request_id=request_id,
+        request_id=state.get("request_id"),
+        trace_id=state.get("trace_id"),
     )
 
 
-def respond(error: Exception, request_id: str | None = None) -> Response:
-    """The answer to a request that ended in `error`."""
-    problem = problem_of(error, request_id)
+def respond(error: Exception, state: Mapping[str, Any]) -> Response:
+    """The answer to a request that ended in `error`, with the ids in its `state`."""
+    problem = problem_of(error, state)
     headers = dict(getattr(error, "headers", None) or {})
     if problem.status in {429, 503} or isinstance(error, service.Unavailable):
         headers["Retry-After"] = str(getattr(error, "retry_after_s", 1))
@@ -153,7 +155,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def handle(request: Request, error: Exception) -> Response:
         if isinstance(error, RequestValidationError):
             error = misfit(error.errors())
-        response = respond(error, request.scope.get("state", {}).get("request_id"))
+        response = respond(error, request.scope.get("state", {}))
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             # Starlette names the methods of one route; another may have the same path.
             path = getattr(request.scope.get("route"), "path", None)

@@ -1,16 +1,43 @@
-"""The stages of a request, timed wherever they are."""
+"""The stages of a request, timed wherever they are, and traced where somebody collects traces."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 from service.telemetry.metrics import Metrics
 
 
-class Stages:
-    """Times stages by name: `with stages("parse"): …`."""
+class Span(Protocol):
+    """What is known of a traced request."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    @property
+    def trace_id(self) -> str:
+        """The trace that the request belongs to, in hexadecimal."""
+        ...
+
+    def describe(self, *, method: str, route: str, status: int) -> None:
+        """Say what was asked and how it was answered."""
+        ...
+
+
+class Tracing(Protocol):
+    """Whoever collects spans."""
+
+    def request(self, headers: Mapping[str, str]) -> AbstractContextManager[Span]:
+        """A span around a request."""
+        ...
+
+    def stage(self, name: str) -> AbstractContextManager[None]:
+        """A span around a stage of the request that is served."""
+        ...
+
+
+class Stages:
+    """Times stages by name: `with stages("parse"): …`; with `tracing` each is a span too."""
+
+    def __init__(self, metrics: Metrics, tracing: Tracing | None = None) -> None:
+        self.tracing = tracing
         self._seconds = metrics.stage_seconds
         self._store_seconds = metrics.store_seconds
         self._store_failures = metrics.store_failures
@@ -20,7 +47,11 @@ class Stages:
         """Time what is done inside, whether it succeeds or not."""
         began = time.perf_counter()
         try:
-            yield
+            if self.tracing is None:
+                yield
+            else:
+                with self.tracing.stage(name):
+                    yield
         finally:
             self._seconds.labels(name).observe(time.perf_counter() - began)
 
@@ -29,7 +60,11 @@ class Stages:
         """Time what the run store is asked for, and count where it fails."""
         began = time.perf_counter()
         try:
-            yield
+            if self.tracing is None:
+                yield
+            else:
+                with self.tracing.stage(f"state.{operation}"):
+                    yield
         except Exception:
             self._store_failures.labels(operation).inc()
             raise

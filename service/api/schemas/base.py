@@ -59,6 +59,8 @@ class Problem(WireModel):
     """Limits, both sides of a conflict, missing content: whatever helps a program go on."""
     request_id: str | None
     """The `X-Request-Id` of this exchange."""
+    trace_id: str | None
+    """The trace that this exchange belongs to, where the service sends traces."""
 
 
 class ItemError(WireModel):

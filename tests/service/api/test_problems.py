@@ -32,6 +32,7 @@ def test_a_problem_has_every_member(service):
         "retryable": False,
         "errors": [{"pointer": "/items", "detail": "Input should be a valid array"}],
         "facts": {},
+        "trace_id": None,
     }
 
 

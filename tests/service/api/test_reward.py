@@ -8,7 +8,6 @@ import pytest
 from rewards.errors import WorkerDied
 from rewards.score import Unscored
 from rewards.specs import ONETHINKER_PAPER, ONETHINKER_RELEASED
-from service.errors import Overloaded
 
 
 def an_item(**changes):
@@ -212,22 +211,3 @@ def test_a_caller_that_leaves_is_scored_no_further(service):
     code = {"route": "/reward", "method": "POST", "code": "499"}
     service.wait_until(lambda: service.sample("reward_http_requests_total", **code) == 1)
     assert service.sample("reward_items_total", kind="any", outcome="abandoned") == 2
-
-
-def test_every_item_is_counted_exactly_once(service):
-    """Scored, unscored or refused: the outcomes add up to the items sent."""
-    score(service, an_item(), an_item(kind="tracking", ground_truth="?"), an_item())
-    service.post("/reward", {"items": [an_item(kind="telepathy")] * 5})
-    service.engine.error = Overloaded("the queue is full")
-    service.post("/reward", {"items": [an_item()] * 7})
-    outcomes = {
-        (sample.labels["kind"], sample.labels["outcome"]): sample.value
-        for metric in service.container.metrics.registry.collect()
-        for sample in metric.samples
-        if sample.name == "reward_items_total"
-    }
-    assert outcomes == {
-        ("ocr", "scored"): 2,
-        ("tracking", "bad_ground_truth"): 1,
-        ("any", "refused"): 12,
-    }
