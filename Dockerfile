@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# Target `cpu` (the default) scores by rules and asks model servers; `gpu` also holds the models.
+# Target `cpu` (the default) scores by rules and asks model servers; `gpu` also holds the models,
+# and `ray` asks a Ray cluster for them or is a node of it.
 
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_CACHE_DIR=/cache \
@@ -13,6 +14,11 @@ RUN python -m venv /venv && touch README.md LICENSE
 
 FROM build AS build-gpu
 RUN --mount=type=cache,target=/cache /venv/bin/pip install '.[service,async,polar,sam2]'
+COPY . .
+RUN --mount=type=cache,target=/cache /venv/bin/pip install --no-deps --force-reinstall .
+
+FROM build AS build-ray
+RUN --mount=type=cache,target=/cache /venv/bin/pip install '.[service,async,polar,sam2,ray]'
 COPY . .
 RUN --mount=type=cache,target=/cache /venv/bin/pip install --no-deps --force-reinstall .
 
@@ -43,6 +49,15 @@ FROM runtime AS gpu
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY --from=build-gpu /venv /venv
+
+# The server of Ray's clients forks while gRPC is at work, and every tenth client or so is lost if
+# gRPC minds (ray#63202).
+FROM runtime AS ray
+ENV NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility \
+    GRPC_ENABLE_FORK_SUPPORT=0 \
+    RAY_USAGE_STATS_ENABLED=0
+COPY --from=build-ray /venv /venv
 
 FROM runtime AS cpu
 COPY --from=build-cpu /venv /venv

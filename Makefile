@@ -60,6 +60,9 @@ bench-sam2: venv  ## Measure mask rewards: SAM 2 anew for each rollout, and ours
 bench-polar: venv  ## Measure POLAR: the plain loop and ours, side by side
 	$(PY) -m tests.benchmarks.bench_polar
 
+bench-ray: venv  ## What Ray costs, and what a second replica brings: build/bench/ray.json
+	$(PY) -m tests.benchmarks.bench_ray
+
 demo: venv  ## Train a small language model against the service and show what it learned
 	$(PY) -m examples.demo
 

@@ -54,6 +54,7 @@ class RayCluster:
         self.environment = {
             **os.environ,
             **self.variables,
+            "GRPC_ENABLE_FORK_SUPPORT": "0",
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": str(ROOT),
         }

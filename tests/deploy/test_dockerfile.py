@@ -18,7 +18,7 @@ from tests.house.source import ROOT, committed
 from tests.redis_server import free_port
 
 FILE = Containerfile.read()
-TARGETS = ("cpu", "gpu")
+TARGETS = ("cpu", "gpu", "ray")
 STARTS_WITHIN_S = 60
 
 

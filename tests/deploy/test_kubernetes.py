@@ -22,7 +22,7 @@ OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 GIB = 2**30
 # What the service may reach besides names and its store.
-MODEL_PORTS = {"polar": {8000}}
+MODEL_PORTS = {"polar": {8000}, "ray": {10001}}
 SLOW_DISK_BYTES_S = 50e6
 CLOSING_S = 5
 UNITS = {"Mi": 2**20, "Gi": GIB, "gb": GIB}
@@ -42,13 +42,23 @@ def read(text):
     return {(one["kind"], one["metadata"]["name"]): one for one in objects}
 
 
-def pods(overlay):
+def templates(overlay):
     """The pod templates of an overlay, by the name of what makes them."""
-    return {
-        name: one["spec"]["template"]["spec"]
-        for (kind, name), one in built(overlay).items()
-        if kind in {"Deployment", "StatefulSet"}
-    }
+    found = {}
+    for (kind, name), one in built(overlay).items():
+        if kind in {"Deployment", "StatefulSet"}:
+            found[name] = one["spec"]["template"]
+        elif kind == "RayService":
+            cluster = one["spec"]["rayClusterConfig"]
+            found[f"{name}-head"] = cluster["headGroupSpec"]["template"]
+            for group in cluster["workerGroupSpecs"]:
+                found[f"{name}-{group['groupName']}"] = group["template"]
+    return found
+
+
+def pods(overlay):
+    """What each pod is, by the name of what makes it."""
+    return {name: template["spec"] for name, template in templates(overlay).items()}
 
 
 def service_pod(overlay):
@@ -195,11 +205,7 @@ def test_nobody_comes_in_without_a_key(overlay):
 def test_selectors_find_what_they_select(overlay):
     """Services, budgets and policies select pods that exist."""
     objects = built(overlay)
-    labels = [
-        one["spec"]["template"]["metadata"]["labels"]
-        for (kind, _), one in objects.items()
-        if kind in {"Deployment", "StatefulSet"}
-    ]
+    labels = [template["metadata"]["labels"] for template in templates(overlay).values()]
     for (kind, name), one in objects.items():
         spec = one.get("spec", {})
         selector = {
