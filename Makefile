@@ -37,7 +37,7 @@ test: lint  ## Everything that CI runs
 test-long: lint  ## The same, and what takes minutes: exhaustive pairs, long fuzzing
 	$(PY) -m pytest
 
-conformance: venv  ## Try the adapters in verl, ms-swift and NeMo-Gym, each in an environment of its own
+conformance: venv  ## Try the client in verl, ms-swift, NeMo-Gym and Ray, each in an environment of its own
 	$(PY) -m tests.conformance
 
 tools:  ## Fetch Prometheus for its tests into .tools, without root (Debian)

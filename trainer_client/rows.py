@@ -39,7 +39,7 @@ def read_item(row: Mapping[str, Any], response: str, *, kind: str | None = None)
     >>> read_item({"label": '{"kind": "math", "ground_truth": "4"}'}, "4").kind
     'math'
     """
-    found = {name: _first(row, names) for name, names in COLUMNS.items()}
+    found = {name: first_of(row, names) for name, names in COLUMNS.items()}
     found |= _carried(found["ground_truth"])
     found["kind"] = found["kind"] or kind
     for name in ("kind", "ground_truth"):
@@ -59,7 +59,8 @@ def read_item(row: Mapping[str, Any], response: str, *, kind: str | None = None)
     )
 
 
-def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
+def first_of(row: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """Return what stands under the first of some names that a row has, `None` if it has none."""
     return next((row[name] for name in names if row.get(name) is not None), None)
 
 
@@ -94,10 +95,19 @@ def task_of(item: Item) -> str:
     >>> task_of(Item("Segmentation", "", "", media_type="video"))
     'segmentation/video'
     """
-    if item.task is not None:
-        return item.task
-    kind = item.kind.strip().lower().replace(" ", "_").replace("-", "_")
-    return f"{kind}/{item.media_type or 'image'}" if kind == "segmentation" else kind
+    return task_key(item.kind, item.media_type, item.task)
+
+
+def task_key(kind: str, media_type: str | None, task: str | None) -> str:
+    """Return the task that is named, else the kind; segmentation is two by its media.
+
+    >>> task_key("Temporal Grounding", "video", None)
+    'temporal_grounding'
+    """
+    if task is not None:
+        return task
+    kind = kind.strip().lower().replace(" ", "_").replace("-", "_")
+    return f"{kind}/{media_type or 'image'}" if kind == "segmentation" else kind
 
 
 def text_of(content: Any) -> str:

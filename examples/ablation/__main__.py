@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from transformers.utils import logging
 from examples.ablation.pictures import draw_rewards, draw_shares
 from examples.ablation.policy import cold_start
 from examples.ablation.puzzles import LEVELS, TASKS, write_questions
-from examples.ablation.results import sum_up
-from examples.ablation.runs import OURS, TRLS, Run, job_for, run_ours
+from examples.ablation.results import OURS, TRLS, Run, sum_up
+from examples.ablation.runs import job_for, run_ours
 from examples.ablation.settings import Settings, load_settings
 from examples.ablation.trl_runs import run_trl
 from examples.server import run_service
@@ -34,11 +35,13 @@ def main() -> int:
     # The service's store goes: a run that was stopped half way begins anew.
     shutil.rmtree(folder / "service", ignore_errors=True)
     arms = [*((OURS, estimator) for estimator in settings.estimators), (TRLS, COMPARED)]
+    files = []
     with run_service(folder / "service") as url:
         for seed in settings.seeds:
             for trainer, estimator in arms:
-                console.print(make_run(settings, url, trainer, estimator, seed))
-    publish(settings)
+                files.append(make_run(settings, url, trainer, estimator, seed))
+                console.print(files[-1])
+    publish(settings, files)
     console.print(f"results and pictures are in {folder}")
     return 0
 
@@ -63,10 +66,9 @@ def make_run(settings: Settings, url: str, trainer: str, estimator: Estimator, s
     return unfinished.rename(path)
 
 
-def publish(settings: Settings) -> None:
-    """Write the results of all runs, and their pictures."""
+def publish(settings: Settings, files: Sequence[Path]) -> None:
+    """Write what the runs come to, and its pictures."""
     folder = settings.job.output
-    files = sorted(folder.glob("runs/*.json"))
     runs = [Run(**json.loads(path.read_text(encoding="utf-8"))) for path in files]
     results = sum_up(runs, settings.measure_every)
     (folder / "results.json").write_text(json.dumps(results) + "\n", encoding="utf-8")

@@ -1,19 +1,40 @@
 """What all runs come to together: curves, last rewards, and shares of the gradient."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from examples.ablation.puzzles import LEVELS
-from examples.ablation.runs import Run
 
 SPAN = 10  # steps of which a curve shows the mean
 LAST = 3  # spans at the end that count as what was reached
 DIGITS = 4
 
 Results = Mapping[str, Any]
+OURS, TRLS = "ours", "TRL"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run came to.
+
+    `rewards` holds each task's mean reward at every step; `norms` the norms of the gradients of
+    its prompts, by task and level, at every step that was measured.
+    """
+
+    trainer: str
+    estimator: str
+    seed: int
+    rewards: Sequence[Mapping[str, float]]
+    norms: Sequence[Mapping[str, Mapping[str, float]]] = ()
+
+    @property
+    def arm(self) -> str:
+        """What the run shares with those of other seeds."""
+        return self.estimator if self.trainer == OURS else f"{self.estimator}, {self.trainer}"
 
 
 def sum_up(runs: Sequence[Run], measure_every: int) -> dict[str, Any]:
@@ -23,7 +44,7 @@ def sum_up(runs: Sequence[Run], measure_every: int) -> dict[str, Any]:
     the share of the gradient of each task and level over each span, a mean over the seeds.
     """
     arms: dict[str, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: run.seed):
+    for run in sorted(runs, key=lambda run: run.seed):  # stable: arms stay in their order
         arms.setdefault(run.arm, []).append(run)
     return {
         "steps": len(runs[0].rewards),
@@ -32,7 +53,7 @@ def sum_up(runs: Sequence[Run], measure_every: int) -> dict[str, Any]:
         "arms": {
             name: {
                 "rewards": {
-                    task: [_spans([step[task] for step in run.rewards], SPAN) for run in some]
+                    task: [_spans([step[task] for step in run.rewards], 1) for run in some]
                     for task in some[0].rewards[0]
                 },
                 "shares": _shares(some, measure_every),
@@ -57,32 +78,33 @@ def share(norms: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float
 
 def _shares(runs: Sequence[Run], measure_every: int) -> dict[str, dict[str, list[float]]]:
     measured = [[share(norms) for norms in run.norms] for run in runs]
-    if not measured[0]:
-        return {}
+    means = [_mean(some) for some in zip(*measured, strict=True)]
+    tasks = means[0] if means else ()
     return {
         task: {
-            level: _spans(
-                [
-                    fmean(step[task][level] for step in steps)
-                    for steps in zip(*measured, strict=True)
-                ],
-                SPAN / measure_every,
-            )
+            level: _spans([shares[task][level] for shares in means], measure_every)
             for level in LEVELS
         }
-        for task in measured[0][0]
+        for task in tasks
     }
 
 
-def _spans(values: Sequence[float], size: float) -> list[float]:
-    """Return the mean of each `size` values, which need not be whole.
+def _mean(some: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    return {
+        task: {level: fmean(shares[task][level] for shares in some) for level in LEVELS}
+        for task in some[0]
+    }
 
-    >>> _spans([1, 2, 3, 4, 6], 2.5)
-    [1.5, 4.3333]
+
+def _spans(values: Sequence[float], every: int) -> list[float]:
+    """Return the mean over each span of steps, of values that were taken every so many steps.
+
+    >>> _spans([1, 2, 3, 4, 6], every=4)
+    [2.0, 5.0]
     """
     spans: dict[int, list[float]] = {}
     for at, value in enumerate(values):
-        spans.setdefault(int((at + 0.5) / size), []).append(value)
+        spans.setdefault(at * every // SPAN, []).append(value)
     return [round(fmean(some), DIGITS) for some in spans.values()]
 
 
@@ -129,13 +151,3 @@ def level_share(results: Results, arm: str, level: str) -> list[float]:
 def _parts(some: Sequence[float], whole: Sequence[float]) -> list[float]:
     # Where a task had no gradient at all, no level had any.
     return [one / all_ if all_ else 0.0 for one, all_ in zip(some, whole, strict=True)]
-
-
-def spread(values: Iterable[float]) -> str:
-    """Write a mean and the deviation between seeds.
-
-    >>> spread([1.0, 2.0, 3.0])
-    '2.00 ± 1.00'
-    """
-    values = list(values)
-    return f"{fmean(values):.2f} ± {stdev(values):.2f}"

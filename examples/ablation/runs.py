@@ -1,37 +1,15 @@
 """One run: a seed's policy learns by one estimator, through the loop of this project."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from examples.ablation.gradients import measure_prompts
+from examples.ablation.results import OURS, Run
 from examples.ablation.settings import Settings
 from trainer_client.client import RewardClient
 from trainer_client.training.config import Estimator, TrainingConfig
 from trainer_client.training.data import Question, read_questions
 from trainer_client.training.experience import Experience
 from trainer_client.training.loop import Job, Stopwatch, gather, learn_from, open_job
-
-OURS, TRLS = "ours", "TRL"
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What one run came to.
-
-    `rewards` holds each task's mean reward at every step; `norms` the norms of the gradients of
-    its prompts, by task and level, at every step that was measured.
-    """
-
-    trainer: str
-    estimator: str
-    seed: int
-    rewards: Sequence[Mapping[str, float]]
-    norms: Sequence[Mapping[str, Mapping[str, float]]] = ()
-
-    @property
-    def arm(self) -> str:
-        """What the run shares with those of other seeds."""
-        return self.estimator if self.trainer == OURS else f"{self.estimator}, {self.trainer}"
 
 
 def job_for(settings: Settings, estimator: Estimator, seed: int, url: str) -> TrainingConfig:

@@ -5,7 +5,8 @@ import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainer_client.training.config import Estimator, TrainingConfig, read_config
+from trainer_client.training.config import Estimator, TrainingConfig
+from trainer_client.training.job_file import read_config
 
 FILE = Path(__file__).with_name("ablation.toml")
 

@@ -8,7 +8,7 @@ import transformers
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
-from examples.ablation.runs import TRLS, Run
+from examples.ablation.results import TRLS, Run
 from trainer_client.adapters.trl import RewardFunction
 from trainer_client.adapters.trl_advantages import ServiceAdvantages
 from trainer_client.rows import read_item, rows_of, task_of
@@ -54,6 +54,7 @@ def run_trl(config: TrainingConfig) -> Run:
         train_dataset=dataset(config, tokenizer),
         processing_class=tokenizer,
     )
+    trainer.remove_callback(transformers.PrinterCallback)
     trainer.train()
     return Run(TRLS, config.service.estimator, config.seed, rewards.steps)
 

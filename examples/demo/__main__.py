@@ -14,7 +14,7 @@ from examples.demo.questions import write_questions
 from examples.demo.weights import fetch_model
 from examples.server import ServiceDied, run_service
 from trainer_client.errors import ClientError
-from trainer_client.training.config import load_config
+from trainer_client.training.job_file import load_config
 
 FOLDER = Path("build/demo")
 INTERRUPTED = 130

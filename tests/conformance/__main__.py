@@ -52,6 +52,7 @@ FRAMEWORKS = (
     ),
     Framework("ms_swift", "python3.11", ("ms-swift==4.6.0", "torch==2.13.0")),
     Framework("nemo_gym", "python3.12", ("nemo-gym==0.4.0",)),
+    Framework("ray", "python3.11", ("ray==2.60.0",)),
 )
 
 

@@ -9,6 +9,8 @@ from textwrap import dedent
 import yaml
 from fastapi.routing import APIRoute
 
+from examples.ablation.results import read_results
+from examples.ablation.tables import difference_rows, reward_rows, share_rows
 from rewards.errors import RewardError
 from rewards.registry import KINDS, Lane
 from service.api.access import ACCESS, ANY_KEY
@@ -149,7 +151,15 @@ def metrics() -> str:
     return table(("metric", "type", "meaning"), rows)
 
 
+def ablation() -> str:
+    """What three estimators reached, by how much they differ, and what their gradients favour."""
+    results = read_results(ROOT / "docs/ablation.json")
+    parts = (reward_rows(results), difference_rows(results), share_rows(results))
+    return "\n\n".join(table(head, rows) for head, *rows in parts)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
+    "ablation": ablation,
     "adapters": adapters,
     "alerts": alerts,
     "kinds": kinds,

@@ -13,6 +13,9 @@ the service itself, at `http://rewards:8080/compat/nemo_gym`. Rows carry `kind` 
 
 What could not be scored comes back with `mask_sample` true, a `failure_kind` and a reason, and
 the reward 0 that Gym's schema demands.
+
+Gym verifies one rollout at a time, so nothing is normalised within a group: with a similarity
+model choose a spec whose `similarity_normalisation` is not `group_minmax`.
 """
 
 from collections.abc import Mapping

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from trainer_client.errors import ClientError
-from trainer_client.training.config import load_config
+from trainer_client.training.job_file import load_config
 
 INTERRUPTED = 130
 

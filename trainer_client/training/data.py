@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer_client.rows import COLUMNS, first_of, task_key
 from trainer_client.training.errors import BadQuestion
 
 FIELDS = {
+    **{name: COLUMNS[name] for name in ("prompt", "kind", "media_type", "ground_truth", "task")},
     "id": ("id", "problem_id"),
-    "prompt": ("prompt", "problem"),
-    "kind": ("kind", "problem_type"),
-    "media_type": ("media_type", "data_type"),
-    "ground_truth": ("ground_truth", "solution", "answer"),
-    "task": ("task",),
     "images": ("images",),
     "videos": ("videos",),
     "options": ("options",),
@@ -44,10 +41,7 @@ class Question:
     @property
     def task_key(self) -> str:
         """The task whose sigma scales its advantages: its own, else its kind."""
-        if self.task is not None:
-            return self.task
-        kind = self.kind.strip().lower().replace(" ", "_").replace("-", "_")
-        return f"{kind}/{self.media_type or 'image'}" if kind == "segmentation" else kind
+        return task_key(self.kind, self.media_type, self.task)
 
     @classmethod
     def read(cls, line: Mapping[str, Any], *, number: int, folder: Path) -> "Question":
@@ -61,7 +55,7 @@ class Question:
         Question(id='7', prompt='2 + 2?', kind='numerical', ground_truth='4', media_type=None, \
 task=None, images=(), examples=())
         """
-        found = {name: _first(line, names) for name, names in FIELDS.items()}
+        found = {name: first_of(line, names) for name, names in FIELDS.items()}
         for name in ("prompt", "kind", "ground_truth"):
             if found[name] is None:
                 raise BadQuestion(f"line {number}: expected one of {', '.join(FIELDS[name])}")
@@ -80,10 +74,6 @@ task=None, images=(), examples=())
             images=images,
             examples=tuple((ask, reply) for ask, reply in found["examples"] or ()),
         )
-
-
-def _first(line: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((line[name] for name in names if line.get(name) is not None), None)
 
 
 def _with_options(prompt: str, options: list[str] | None) -> str:

@@ -4,7 +4,8 @@ ClientError
 └── TrainingError
     ├── BadConfig        fix the configuration file
     ├── BadQuestion      fix the data file
-    └── BadCheckpoint    the folder holds no checkpoint of this run
+    ├── BadCheckpoint    the folder holds no checkpoint of this run
+    └── BadServer        start the server that draws rollouts as `served` says
 """
 
 from trainer_client.errors import ClientError
@@ -24,3 +25,7 @@ class BadQuestion(TrainingError):
 
 class BadCheckpoint(TrainingError):
     """A checkpoint is missing, incomplete, or belongs to another run or model."""
+
+
+class BadServer(TrainingError):
+    """The server that draws rollouts refuses what is asked of it."""

@@ -32,9 +32,11 @@ from trainer_client.training.records import (
     mean_or_none,
     record_tasks,
 )
-from trainer_client.training.rollouts import draw_rollouts
+from trainer_client.training.rollouts import Rollouts, draw_rollouts
+from trainer_client.training.served import ServedPolicy
 from trainer_client.wire.rewards import ItemResult
 
+ADAPTERS = "adapters"
 CHECKPOINTS = "checkpoints"
 MODEL = "model"
 
@@ -43,12 +45,24 @@ Watch = Callable[[StepRecord | EvaluationRecord], None]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one training job works with; `dice` decide what is sampled."""
+    """What one training job works with; `dice` decide what is sampled.
+
+    `served` draws the rollouts if it is there.
+    """
 
     config: TrainingConfig
     client: RewardClient
     learner: Learner
     dice: torch.Generator
+    served: ServedPolicy | None = None
+
+    def draw(self, questions: Sequence[Question], dice: torch.Generator | None) -> Rollouts:
+        """Draw responses to each question; without dice, the likeliest one each."""
+        policy, sampling = self.learner.policy, self.config.sampling
+        prompts = [policy.encoder.encode(question) for question in questions]
+        if self.served:
+            return self.served.draw(self.learner, prompts, sampling, dice=dice)
+        return draw_rollouts(policy, prompts, sampling, dice=dice)
 
 
 def train(
@@ -90,7 +104,9 @@ def open_job(config: TrainingConfig, client: RewardClient) -> Job:
         with_reference=config.objective.kl_weight > 0,
     )
     dice = torch.Generator(policy.device).manual_seed(config.seed)
-    return Job(config, client, Learner.of(policy, config), dice)
+    server = config.sampling.server
+    served = ServedPolicy(server, config.output / ADAPTERS) if server else None
+    return Job(config, client, Learner.of(policy, config), dice, served)
 
 
 def begin(job: Job, *, resume: bool) -> int:
@@ -120,7 +136,7 @@ def take_step(job: Job, step: int, questions: Sequence[Question]) -> StepRecord:
 
 def gather(job: Job, step: int, questions: Sequence[Question], watch: "Stopwatch") -> Experience:
     """Ask a step's questions, answer them, be judged; the service moves the run's sigma."""
-    config, policy = job.config, job.learner.policy
+    config = job.config
     asked = questions_for_step(
         questions,
         step,
@@ -128,9 +144,8 @@ def gather(job: Job, step: int, questions: Sequence[Question], watch: "Stopwatch
         seed=config.seed,
         shuffle=config.data.shuffle,
     )
-    prompts = [policy.encoder.encode(question) for question in asked]
     with watch.time("sample"):
-        rollouts = draw_rollouts(policy, prompts, config.sampling, dice=job.dice)
+        rollouts = job.draw(asked, job.dice)
     with watch.time("judge"):
         verdicts = judge(job.client, config.service, config.run, asked, rollouts)
         weighed = weigh(job.client, config.service, config.run, step, asked, verdicts)
@@ -159,12 +174,11 @@ def learn_from(job: Job, step: int, experience: Experience, watch: "Stopwatch") 
 
 def evaluate(job: Job, step: int, questions: Sequence[Question]) -> EvaluationRecord:
     """Have the likeliest response to every held-out question scored; nothing is learned."""
-    config, policy = job.config, job.learner.policy
+    config = job.config
     verdicts: list[ItemResult] = []
     lengths: list[int] = []
     for some in _batches(questions, config.data.prompts_per_step):
-        prompts = [policy.encoder.encode(question) for question in some]
-        answers = draw_rollouts(policy, prompts, config.sampling, dice=None)
+        answers = job.draw(some, dice=None)
         verdicts += judge(job.client, config.service, config.run, some, answers)
         lengths += answers.lengths.tolist()
     return EvaluationRecord(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
 
 from trainer_client.training.config import SamplingConfig
 from trainer_client.training.policy import Policy
@@ -41,23 +41,29 @@ def draw_rollouts(
 ) -> Rollouts:
     """Draw `group_size` responses to each prompt; without dice, the likeliest one each."""
     size = sampling.group_size if dice else 1
-    drawn = []
+    rows: list[Tensor] = []
     with torch.no_grad(), policy.precision():
         for start in range(0, len(prompts), sampling.prompts_at_once):
             some = prompts[start : start + sampling.prompts_at_once]
             owners = torch.arange(len(some)).repeat_interleave(size)
             reading = read_prompts(policy, policy.model, some, owners)
-            drawn.append(_continue(policy, reading, sampling, dice))
-    longest = max(mask.shape[1] for _, mask in drawn)
-    tokens = torch.cat([_widen(tokens, longest, policy.padding) for tokens, _ in drawn])
-    mask = torch.cat([_widen(mask, longest, value=False) for _, mask in drawn])
-    texts = [policy.encoder.decode(row[kept]) for row, kept in zip(tokens, mask, strict=True)]
-    return Rollouts(tuple(prompts), size, tokens, mask, tuple(texts))
+            rows += _continue(policy, reading, sampling, dice)
+    return gather_rollouts(policy, prompts, rows)
+
+
+def gather_rollouts(policy: Policy, prompts: Sequence[Prompt], rows: Sequence[Tensor]) -> Rollouts:
+    """Put responses together that were drawn one by one, each (its tokens,), groups in order."""
+    lengths = torch.tensor([len(row) for row in rows], device=policy.device)
+    tokens = pad_sequence(list(rows), batch_first=True, padding_value=policy.padding)
+    mask = torch.arange(tokens.shape[1], device=policy.device) < lengths[:, None]
+    texts = tuple(map(policy.encoder.decode, rows))
+    return Rollouts(tuple(prompts), len(rows) // len(prompts), tokens, mask, texts)
 
 
 def _continue(
     policy: Policy, reading: Reading, sampling: SamplingConfig, dice: torch.Generator | None
-) -> tuple[Tensor, Tensor]:
+) -> list[Tensor]:
+    """Return the tokens of each row, its end included."""
     logits = reading.logits
     shape, device = (len(logits), sampling.max_new_tokens), logits.device
     tokens = torch.full(shape, policy.padding, device=device)
@@ -72,11 +78,7 @@ def _continue(
         if len(going_on) < len(rows):
             rows, reading = rows[going_on], reading.keep(going_on)
         logits = continue_reading(policy.model, reading, chosen[going_on, None], done=done)[:, -1]
-    return tokens[:, : done + 1], mask[:, : done + 1]
-
-
-def _widen(rows: Tensor, length: int, value: float) -> Tensor:
-    return pad(rows, (0, length - rows.shape[1]), value=value)
+    return [row[kept] for row, kept in zip(tokens, mask, strict=True)]
 
 
 def _choose(logits: Tensor, temperature: float, dice: torch.Generator | None) -> Tensor:

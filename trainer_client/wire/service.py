@@ -40,21 +40,22 @@ class Problem:
 
     @classmethod
     def read(cls, body: bytes) -> Self:
-        """Read a problem from any body at all: a proxy's page, an empty one, or the service's.
+        """Read a problem from any body at all: a proxy's page, another API's, or the service's.
 
         >>> Problem.read(b"<html>Bad Gateway</html>").detail
         '<html>Bad Gateway</html>'
         """
+        start = body[:200].decode("utf-8", "replace").strip()
         try:
             document = decode(body)
         except BadAnswer:
             document = None
         if not isinstance(document, dict):
-            return cls(None, body[:200].decode("utf-8", "replace").strip(), None)
+            return cls(None, start, None)
         code, retryable, facts = map(document.get, ("code", "retryable", "facts"))
         return cls(
             code if isinstance(code, str) else None,
-            str(document.get("detail") or document.get("title") or ""),
+            str(document.get("detail") or document.get("title") or start),
             retryable if isinstance(retryable, bool) else None,
             facts if isinstance(facts, dict) else {},
             document,

@@ -1,11 +1,13 @@
 """Tests for what the ablation's runs come to, by numbers worked out by hand."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from examples.ablation.pictures import draw_rewards, draw_shares
 from examples.ablation.results import (
+    Run,
     began,
     level_share,
     measured_arms,
@@ -16,7 +18,7 @@ from examples.ablation.results import (
     task_share,
     tasks_of,
 )
-from examples.ablation.runs import Run
+from examples.ablation.tables import difference_rows, reward_rows, share_rows
 
 STEPS = 40
 EVERY = 4
@@ -75,6 +77,28 @@ def test_shares_of_the_gradient_add_up(results):
 def test_a_step_without_any_gradient_has_no_shares():
     """Where every group agrees nothing is learned, and nothing divided by zero."""
     assert share({"ocr": {"easy": 0.0, "hard": 0.0}}) == {"ocr": {"easy": 0.0, "hard": 0.0}}
+
+
+def test_tables_say_what_was_reached_and_by_how_much_it_differs():
+    """Two seeds of each arm, by hand: means, spreads, and differences seed by seed."""
+    arms = [("ours", "grpo", 0.5), ("ours", "dr_grpo", 1.0), ("ours", "ema_grpo", 0.75)]
+    runs = [
+        replace(run(seed, [reward + seed / 10] * STEPS, trainer), estimator=estimator)
+        for seed in (0, 1)
+        for trainer, estimator, reward in [*arms, ("TRL", "ema_grpo", 0.75 + 0.02 * seed)]
+    ]
+    results = sum_up(runs, EVERY)
+    head, _, row = reward_rows(results)
+    assert head == ("mean reward", "first steps", "grpo", "dr_grpo", "ema_grpo", "ema_grpo, TRL")
+    assert row == ("ocr", "0.80", "0.55 ± 0.07", "1.05 ± 0.07", "0.80 ± 0.07", "0.81 ± 0.08")
+    assert difference_rows(results)[2] == (
+        "ocr",
+        "+0.250 ± 0.000",
+        "-0.250 ± 0.000",
+        "-0.010 ± 0.010",
+    )
+    assert share_rows(results)[1] == ("numerical", "75%", "75%", "75%")
+    assert share_rows(results)[3] == ("easy, of its task's", "17%", "17%", "17%")
 
 
 def test_results_are_drawn(results, tmp_path):

@@ -11,7 +11,8 @@ from examples.ablation.__main__ import make_run
 from examples.ablation.gradients import prompt_gradients
 from examples.ablation.policy import cold_start, make_tokenizer, words
 from examples.ablation.puzzles import LEVELS, TASKS, write_questions
-from examples.ablation.runs import OURS, TRLS, job_for
+from examples.ablation.results import OURS, TRLS
+from examples.ablation.runs import job_for
 from examples.ablation.settings import load_settings
 from tests.e2e.running import running
 from trainer_client.client import RewardClient

@@ -76,7 +76,7 @@ def test_images_without_marks_stand_before_the_question():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"problem": None}, "line 3: expected one of prompt, problem"),
+        ({"problem": None}, "line 3: expected one of problem, prompt"),
         ({"problem_type": None}, "line 3: expected one of kind, problem_type"),
         ({"solution": None}, "line 3: expected one of ground_truth, solution, answer"),
         ({"problem": "<image><image>?"}, "expected 1 <image> marks, one an image; got 2"),

@@ -1,4 +1,4 @@
-"""Tests for `trainer_client.training.config`: every mistake is named."""
+"""Tests for `trainer_client.training.job_file` and `config`: every mistake is named."""
 
 import tomllib
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.house.source import ROOT
-from trainer_client.training.config import load_config, read_config
 from trainer_client.training.errors import BadConfig
+from trainer_client.training.job_file import load_config, read_config
 
 JOBS = sorted(
     path for path in (ROOT / "examples").rglob("*.toml") if "run" in tomllib.loads(path.read_text())
@@ -76,6 +76,8 @@ def test_adapters_are_an_optional_table():
         ("[service]\nkeep = 0.9", "service.keep: expected a list"),
         ("service = 'here'", "service: expected a table; got 'here'"),
         ("evaluate_every = 5", "expected data.evaluation"),
+        ("[sampling]\nserver = 'gpu:8000'", "server: expected http://host[:port]; got 'gpu:8000'"),
+        ("[sampling]\nserver = 'http://gpu:8000'", "server: expected model.lora"),
     ],
 )
 def test_a_mistake_is_named_with_what_was_expected(more, message):
