@@ -67,6 +67,7 @@ def test_every_mode_becomes_rgb(mode, written, tmp_path):
         pytest.param(coins()[:30], "JPEG", id="only-a-header"),
         pytest.param(encoded(np.zeros((4, 4), np.uint16)), "mode 'I;16'", id="16-bit"),
         pytest.param(png_that_declares(0, 5), "JPEG", id="no-width"),
+        pytest.param(png_that_declares(50, 50), "truncated", id="too-few-pixels"),
     ],
 )
 def test_what_is_no_whole_picture_is_unusable(content, message, written):
