@@ -51,11 +51,11 @@ async def open_looking(settings: Settings, metrics: Metrics) -> AsyncIterator[Lo
         task_s=settings.decode_s,
         memory_bytes=settings.decode_memory_bytes,
     )
-    metrics.follow("masks", model.usage)
     library = MediaLibrary(store, decoders)
     metrics.follow("media", library.usage)
     waiting = Capacity(waiting_items=settings.mask_waiting_px, active_items=settings.mask_px)
     lane = MaskLane(model, library, Admission(waiting))
+    metrics.follow("masks", lane.usage)
     try:
         await library.start()
         await lane.start()

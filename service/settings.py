@@ -146,10 +146,12 @@ class Settings(Listening):
         4096 * MIB, ge=0, description="Embeddings kept on the device, in bytes (17 MB a frame)."
     )
     mask_px: int = Field(
-        2**28, ge=1, description="Pixels of masks that are drawn and judged at the same time."
+        2**28,
+        ge=1,
+        description="Pixels in hand at once: of masks drawn, and 2^20 a frame seen.",
     )
     mask_waiting_px: int = Field(
-        2**33, ge=1, description="Pixels of masks that may wait for their turn."
+        2**35, ge=1, description="Pixels of masks and frames that may wait for their turn."
     )
     media_dir: Path = Field(
         Path("rewards-media"), description="Folder of uploaded images and videos."

@@ -56,7 +56,9 @@ def _open(path: Path, limits: MediaLimits) -> Iterator[Image.Image]:
                 image = _opened(file, limits)
             yield image
         except Image.DecompressionBombError as error:
-            raise Excessive(in_short(error)) from None
+            raise Excessive(
+                f"expected at most {limits.picture_px} pixels; {in_short(error)}"
+            ) from None
         except (OSError, SyntaxError, ValueError) as error:
             raise Unusable(f"expected JPEG, PNG or WebP; {in_short(error)}") from None
 

@@ -109,14 +109,15 @@ def test_a_list_of_frames_is_shown_too(tmp_path):
     assert at(picture, 600, 600) == (255, 255, 255)
 
 
-def test_the_picture_of_the_readme_is_what_the_command_draws(tmp_path):
-    """Its item and its photograph lie beside it."""
-    out = tmp_path / "x.png"
-    arguments = ["draw", str(EXAMPLE / "item.json"), "--out", str(out)]
+@pytest.mark.parametrize(
+    ("item", "picture"), [("item.json", "drawn.png"), ("walk.json", "walk.jpg")]
+)
+def test_a_picture_of_the_readme_is_what_the_command_draws(item, picture, tmp_path):
+    """Its item and its photograph or video lie beside it."""
+    out = tmp_path / picture
+    arguments = ["draw", str(EXAMPLE / item), "--out", str(out)]
     assert CliRunner().invoke(build_cli("draw"), arguments).exit_code == 0
-    drawn, shown = (
-        np.asarray(Image.open(path)).astype(int) for path in (out, EXAMPLE / "drawn.png")
-    )
+    drawn, shown = (np.asarray(Image.open(path)).astype(int) for path in (out, EXAMPLE / picture))
     assert drawn.shape == shown.shape
     assert np.abs(drawn - shown).mean() < 1.0
 

@@ -12,6 +12,7 @@ from rewards.score import Scored, Unscored
 from rewards.specs import ONETHINKER_RELEASED
 from service.engine.isolation.cases import IsolationLimits
 from service.engine.isolation.pool import IsolatedPool
+from service.engine.masks import FRAME_PX
 from service.engine.scoring import ScoringEngine
 from tests import coins
 from tests.real_media import coins as coins_file
@@ -267,18 +268,25 @@ def test_pixels_beyond_the_capacity_wait_or_are_turned_away(tmp_path):
 
     async def main():
         height, width = MASKS[0].shape
-        mask_px = height * width
-        async with opened(tmp_path, px=mask_px, waiting_px=2 * mask_px) as bench:
+        item_px = height * width + FRAME_PX
+        async with opened(tmp_path, px=item_px, waiting_px=2 * item_px) as bench:
             digest = await bench.upload(PICTURE)
             batches = [[about(mask, digest)] for mask in MASKS[:6]]
             bench.network.gate.clear()
             scoring = [asyncio.create_task(bench.score(batch)) for batch in batches]
-            await asyncio.sleep(0.3)
+            first = asyncio.as_completed(scoring)
+            for _ in range(3):
+                [refused] = await next(first)
+                assert isinstance(refused.error, ModelFailed)
+                assert "full" in str(refused.error)
+            usage = bench.lane.usage()
+            assert (usage["active_px"], usage["waiting_px"]) == (item_px, 2 * item_px)
             bench.network.gate.set()
             verdicts = [verdict for [verdict] in await asyncio.gather(*scoring)]
-            refused = [v for v in verdicts if isinstance(v, Unscored)]
-            assert len(refused) == 3
-            assert all(isinstance(v.error, ModelFailed) and "full" in str(v.error) for v in refused)
+            assert sum(isinstance(verdict, Scored) for verdict in verdicts) == 3
+            usage = bench.lane.usage()
+            assert (usage["active_px"], usage["waiting_px"]) == (0, 0)
+            assert usage["judge_seconds"] > 0
 
     asyncio.run(main())
 
