@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -23,6 +23,7 @@ LARGE_BODY = 2**20
 SLOWEST_BYTES_S = 2**16
 
 Record = TypeVar("Record", bound=WireModel)
+Parsed = TypeVar("Parsed")
 
 
 async def read_body(request: Request, limits: Limits) -> bytes:
@@ -88,6 +89,13 @@ def _check_size(size: int, limits: Limits) -> None:
         )
 
 
+async def parse_aside(parse: Callable[[bytes], Parsed], body: bytes) -> Parsed:
+    """Return what `parse` makes of a body; a large one does not keep the event loop waiting."""
+    if len(body) < LARGE_BODY:
+        return parse(body)
+    return await asyncio.to_thread(parse, body)
+
+
 class JsonBody(Generic[Record]):
     """A dependency that reads the body as one record, in one pass over its bytes.
 
@@ -114,9 +122,7 @@ class JsonBody(Generic[Record]):
 
     async def read(self, body: bytes) -> Record:
         """Return the record that a body holds, or raise `InvalidRequest`."""
-        if len(body) < LARGE_BODY:
-            return self._parse(body)
-        return await asyncio.to_thread(self._parse, body)
+        return await parse_aside(self._parse, body)
 
     def _parse(self, body: bytes) -> Record:
         if body.count(b"[") + body.count(b"{") > MOST_BRACKETS:

@@ -1,5 +1,7 @@
 """`POST /reward`: score a batch of rollouts."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -7,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.access import ADVANTAGE, check_run, check_scope
-from service.api.bodies import JsonBody, read_body
+from service.api.bodies import JsonBody, parse_aside, read_body
 from service.api.dependencies import Parts, container_of, json_response
 from service.api.openapi import READING_A_BODY, answers
 from service.api.plain import AnyRewardRequest, read_plain
@@ -18,6 +20,8 @@ from service.api.translate import write_answer
 
 router = APIRouter(tags=["rewards"])
 REQUEST = JsonBody(RewardRequest)
+# The answer to so many is written in a thread, so that the event loop gets its turns.
+MANY_ITEMS = 2048
 
 
 async def read_request(request: Request) -> AnyRewardRequest:
@@ -26,7 +30,7 @@ async def read_request(request: Request) -> AnyRewardRequest:
     with parts.stages("read"):
         body = await read_body(request, parts.limits)
     with parts.stages("parse"):
-        return read_plain(body) or await REQUEST.read(body)
+        return await parse_aside(read_plain, body) or await REQUEST.read(body)
 
 
 @router.post(
@@ -47,7 +51,13 @@ async def reward(
     batch, verdicts = await score(asked, parts, request)
     scaled = await scale_rewards(asked, batch, verdicts, parts)
     with parts.stages("write"):
-        return json_response(write_answer(asked, batch.spec, verdicts, scaled))
+        return await _write(lambda: write_answer(asked, batch.spec, verdicts, scaled), asked)
+
+
+async def _write(answer: Callable[[], object], asked: AnyRewardRequest) -> Response:
+    if len(asked.items) < MANY_ITEMS:
+        return json_response(answer())
+    return await asyncio.to_thread(lambda: json_response(answer()))
 
 
 def _check_rights(asked: AnyRewardRequest, request: Request) -> None:
