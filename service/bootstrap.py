@@ -61,11 +61,12 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
     admission = Admission(read_capacity(settings))
     metrics.follow("admission", admission.usage)
     async with (
+        # What fails at once comes before what takes its time.
         open_keys(settings, metrics) as keys,
         open_stages(settings, metrics, release) as stages,
+        open_runs(settings, metrics, stages) as kept,
         open_looking(settings, metrics) as looking,
         open_scoring(settings, metrics, stages, looking) as scoring,
-        open_runs(settings, metrics, stages) as kept,
     ):
         with settled_heap():
             yield Container(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rewards.backends.polar_check import CheckReport, check_published
+from rewards.backends.polar_transformers.checkpoint import Checkpoint
 from rewards.backends.ray_serve.address import SCHEME, RayAddress
 from rewards.errors import BadModel
 from rewards.ports import MaskModel, SimilarityModel
@@ -57,6 +58,8 @@ def mask_model(settings: Settings) -> MaskModel | None:
 def local_polar(settings: Settings, folder: str) -> "PolarTransformers":
     """Return POLAR with the checkpoint in a folder, run as the settings say."""
     with _explained("polar", extras="service,polar"):
+        # What is not there is told before libraries are loaded that take many seconds.
+        Checkpoint.read(Path(folder))
         from rewards.backends.polar_transformers.model import PolarOptions, PolarTransformers
 
         options = PolarOptions(
@@ -70,6 +73,7 @@ def local_polar(settings: Settings, folder: str) -> "PolarTransformers":
 def local_sam2(settings: Settings, checkpoint: str) -> "Sam2MaskModel":
     """Return SAM 2 with a checkpoint, run as the settings say."""
     with _explained("sam2", extras="service,sam2"):
+        _look_for_sam2(Path(checkpoint))
         from rewards.backends.sam2.opening import open_sam2
 
         return open_sam2(
@@ -79,6 +83,14 @@ def local_sam2(settings: Settings, checkpoint: str) -> "Sam2MaskModel":
             precision=settings.sam2_precision,
             cache_bytes=settings.sam2_cache_bytes,
         )
+
+
+def _look_for_sam2(path: Path) -> None:
+    if path.is_file():
+        return
+    for name in ("config.json", "*.safetensors"):
+        if not any(path.glob(name)):
+            raise BadModel(f"expected a SAM 2 checkpoint in {path}: there is no {name}")
 
 
 def _remote_polar(settings: Settings, address: str) -> SimilarityModel:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from service.errors import InvalidRequest, TooLarge, Unavailable
+from service.errors import BadSettings, InvalidRequest, TooLarge, Unavailable
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 # Evicting down to less than the bound makes the next scan of the disk a while away.
@@ -59,8 +59,14 @@ class MediaStore:
         return self._bytes
 
     async def start(self) -> None:
-        """Make the folder, measure what is in it, and drop uploads that were cut off long ago."""
-        await asyncio.to_thread(self._start)
+        """Make the folder, measure what is in it, and drop uploads that were cut off long ago.
+
+        Raises `BadSettings` for a folder that cannot be used.
+        """
+        try:
+            await asyncio.to_thread(self._start)
+        except OSError as error:
+            raise BadSettings(f"media folder {self._folder}: {error.strerror}") from None
 
     def path(self, digest: str) -> Path:
         """Where content is, if it is there; `digest` is checked first, for it becomes a path."""

@@ -67,6 +67,35 @@ def test_an_unknown_default_spec_is_refused():
         asyncio.run(start())
 
 
+def test_an_unusable_part_keeps_the_service_from_starting(tmp_path):
+    """Each is told in a line that names the setting's value and says what is wrong with it."""
+    (tmp_path / "file").write_bytes(b"x" * 4096)
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "bare").mkdir()
+    wrong = {
+        "sqlite-folder": ({"store": f"sqlite:{tmp_path}/no/runs.db"}, "unable to open database"),
+        "sqlite-file": ({"store": f"sqlite:{tmp_path}/file"}, "file is not a database"),
+        "log": ({"update_log": f"{tmp_path}/no/log"}, "No such file or directory"),
+        "keys": ({"keys": str(tmp_path)}, "Is a directory"),
+        "polar-weights": ({"polar": f"{tmp_path}/bare"}, "No such file or directory"),
+        "sam2": ({"sam2": f"{tmp_path}/none"}, "there is no config.json"),
+        "media": ({"sam2": str(tmp_path), "media_dir": f"{tmp_path}/file"}, "File exists"),
+    }
+
+    async def start(given):
+        options = {"store": "memory:", "workers": "1", **given}
+        async with open_container(Settings.read({}, **options)):
+            pass
+
+    for name, (given, complaint) in wrong.items():
+        with pytest.raises(BadSettings) as refused:
+            asyncio.run(start(given))
+        assert complaint in str(refused.value), name
+        assert str(tmp_path) in str(refused.value)
+        assert "\n" not in str(refused.value)
+
+
 def test_the_parts_are_ready_and_know_the_settings(spec_file):
     """What bootstrap puts together scores by an operator's own spec, within his limits."""
     file = spec_file('name = "plain"\nstructure_weight = 0')

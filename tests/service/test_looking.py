@@ -73,6 +73,10 @@ def test_limits_are_those_of_the_settings(tmp_path):
 )
 def test_what_cannot_be_had_stops_the_start(tmp_path, changes, message):
     """The operator hears of it in one line, before anything is served."""
+    if changes:
+        (tmp_path / "tiny").mkdir()
+        for name in ("config.json", "model.safetensors"):
+            (tmp_path / "tiny" / name).touch()
 
     async def main():
         async with open_container(settings(tmp_path, **changes)):
