@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from tests.e2e.running import descendants
 from tests.house.source import ROOT
 from tests.redis_server import free_port
 
@@ -17,6 +18,17 @@ CONFIG = ROOT / "deploy/ray/serve.yaml"
 STORE_BYTES = 100 * 2**20
 STARTS_WITHIN_S = 120
 TOKEN = "0" * 64
+
+
+def drivers():
+    """Every process that speaks to Ray for the models of this one."""
+    found = descendants(os.getpid())
+    lines = {pid: Path(f"/proc/{pid}/cmdline") for pid in found}
+    return [
+        pid
+        for pid, line in lines.items()
+        if line.exists() and b"ray_serve.driver" in line.read_bytes()
+    ]
 
 
 class RayNode:

@@ -68,6 +68,7 @@ def test_limits_are_those_of_the_settings(tmp_path):
     [
         pytest.param({}, "expected a SAM 2 checkpoint", id="no-checkpoint"),
         pytest.param({"sam2_device": "cuda:77"}, "expected a device that is here", id="no-device"),
+        pytest.param({"sam2": "ray://head"}, "sam2: expected ray://HOST:PORT/APP", id="no-app"),
         pytest.param({"sam2_backend": "native"}, "sam2: the native backend", id="no-package"),
     ],
 )

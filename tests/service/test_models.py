@@ -36,6 +36,7 @@ def test_without_a_model_there_is_none():
     [
         ("http+triton://host:1", "expected an address that begins with"),
         ("http+vllm://host:1,host:1", "expected every address once"),
+        ("ray://host:10001", "polar: expected ray://HOST:PORT/APP"),
     ],
 )
 def test_an_address_that_cannot_be_read_is_refused(polar, complaint):

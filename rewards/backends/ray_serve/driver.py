@@ -121,14 +121,16 @@ class Driver:
                 if task := self._calls.get(message.number):
                     task.cancel()
             else:
-                self._calls[message.number] = asyncio.create_task(self._answer(message))
+                self._begin(message)
+
+    def _begin(self, call: Call) -> None:
+        task = self._calls[call.number] = asyncio.create_task(self._answer(call))
+        # Not within the task: dropped soon enough, it never runs.
+        task.add_done_callback(lambda _: self._calls.pop(call.number))
 
     async def _answer(self, call: Call) -> None:
-        try:
-            send(self._writer, await self._persist(call))
-            await self._writer.drain()
-        finally:
-            del self._calls[call.number]
+        send(self._writer, await self._persist(call))
+        await self._writer.drain()
 
     async def _persist(self, call: Call) -> Answer | Failure:
         """Ask again elsewhere when a replica is lost: what it was asked changes nothing."""

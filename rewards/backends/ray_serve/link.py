@@ -96,7 +96,9 @@ class Link:
     async def _keep(self) -> None:
         while True:
             try:
-                await self._live()
+                # A machine out of processes or files may have some again.
+                with contextlib.suppress(OSError):
+                    await self._live()
             finally:
                 self._lose()
             await asyncio.sleep(self._options.pause_s)
@@ -105,6 +107,7 @@ class Link:
         """Start a process and listen to it until it ends or says nothing any more."""
         ours, theirs = socket.socketpair()
         with theirs:
+            reader, self._writer = await asyncio.open_connection(sock=ours, limit=READ_AHEAD_BYTES)
             process = await asyncio.create_subprocess_exec(
                 *DRIVER,
                 str(theirs.fileno()),
@@ -117,7 +120,6 @@ class Link:
                 start_new_session=True,
             )
         try:
-            reader, self._writer = await asyncio.open_connection(sock=ours, limit=READ_AHEAD_BYTES)
             await self._listen(reader)
         finally:
             with contextlib.suppress(ProcessLookupError):

@@ -6,7 +6,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,9 +19,9 @@ from rewards.backends.ray_serve.similarity import RayPolar
 from rewards.backends.sam2.opening import open_sam2
 from rewards.errors import ModelFailed
 from rewards.ports import Comparison, Health, Picture, Segmented
-from tests.e2e.running import descendants, running
+from tests.e2e.running import running
 from tests.polar_checkpoints import RandomPolar
-from tests.ray_cluster import RayCluster, small_config
+from tests.ray_cluster import RayCluster, drivers, small_config
 from tests.remote_polar import until
 from tests.rewards.backends.sam2.scenes import PROMPTS, clip, picture
 from tests.tiny_sam2 import save_tiny_sam2
@@ -201,7 +200,7 @@ def test_a_lost_process_is_replaced(raw_scores):
     """What was asked of the process that speaks to Ray is sent back, and a new one takes over."""
 
     async def use(model):
-        [driver] = [pid for pid in descendants(os.getpid()) if is_driver(pid)]
+        [driver] = drivers()
         asked = [asyncio.create_task(model.compare(ITEMS)) for _ in range(4)]
         await asyncio.sleep(0)
         os.kill(driver, signal.SIGKILL)
@@ -214,11 +213,6 @@ def test_a_lost_process_is_replaced(raw_scores):
     assert {type(one) for one in lost} <= {ModelFailed, float}
     assert ModelFailed in {type(one) for one in lost}
     assert found == pytest.approx([raw_scores[item] for item in ITEMS], abs=1e-4)
-
-
-def is_driver(pid):
-    """Whether a process speaks to Ray for a service."""
-    return b"ray_serve.driver" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 # What follows takes nodes away.
@@ -288,23 +282,32 @@ def test_a_node_may_be_lost_under_load(service, cluster, raw_scores):
     assert check(judged(service, body), raw_scores) == len(ITEMS)
 
 
-def test_the_service_outlives_ray_and_finds_it_again(
-    service, cluster, checkpoints, raw_scores, tmp_path
-):
-    """Rules are judged all the while; what needs a model is sent back until Ray has returned."""
-    body = bodies(raw_scores)
+def ready(service):
+    """Whether each model is ready."""
+    return [well for well, _ in parts(service).values()]
+
+
+def test_the_service_outlives_ray(service, cluster, raw_scores):
+    """Rules are judged all the while; what needs a model is sent back to be sent again."""
     rule = {"items": [{"kind": "numerical", "ground_truth": "4", "response": RESPONSE}]}
     cluster.kill()
     assert service.get("/livez").status == 200
-    service.wait_until(lambda: not any(ready for ready, _ in parts(service).values()), PATIENCE_S)
+    service.wait_until(lambda: not any(ready(service)), PATIENCE_S)
     assert service.get("/readyz").json()["status"] == "degraded"
-    assert check(judged(service, body), raw_scores) == 0
+    assert check(judged(service, bodies(raw_scores)), raw_scores) == 0
     [result] = service.post("/reward", rule).json()["results"]
     assert (result["status"], result["accuracy"]) == ("scored", 1.0)
+
+
+@pytest.mark.long
+def test_the_service_finds_ray_again(service, cluster, checkpoints, raw_scores, tmp_path):
+    """With nobody's help, and it says which application has not come back."""
+    cluster.kill()
+    service.wait_until(lambda: not any(ready(service)), PATIENCE_S)
     cluster.start(nodes=1)
     polar = {"polar": {"polar": str(checkpoints["polar"])}}
     cluster.deploy(small_config(tmp_path, polar, replicas=1))
     service.wait_until(lambda: parts(service)["similarity"] == (True, None), PATIENCE_S)
-    assert check(judged(service, body), raw_scores) == len(ITEMS)
+    assert check(judged(service, bodies(raw_scores)), raw_scores) == len(ITEMS)
     missing = (False, "no application named 'sam2' is deployed")
     service.wait_until(lambda: parts(service)["masks"] == missing, PATIENCE_S)
