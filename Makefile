@@ -48,11 +48,20 @@ bench: venv  ## How fast rewards and advantages are: build/bench/rewards.json, a
 	$(PY) -m tests.benchmarks.rewards
 	$(PY) -m tests.benchmarks.bench_advantage
 
+test-faults: faults  ## The same as `make faults`
+
 faults: venv  ## Kill, freeze and cut off services and stores at full length, some minutes
 	FAULTS=long $(PY) -m pytest tests/faults
 
 test-rolling: venv  ## Replace three replicas in turn under load, behind HAProxy
 	FAULTS=long $(PY) -m pytest -rP tests/faults/test_rolling.py
+
+overload: venv  ## Offer four times what the service can do for a minute: build/bench/overload.json
+	$(PY) -m tests.benchmarks.load.overload
+
+MINUTES ?= 30
+soak: venv  ## Mixed work for half an hour (MINUTES=30): what grows? build/bench/soak.json
+	$(PY) -m tests.benchmarks.load.soak $(MINUTES)
 
 bench-sam2: venv  ## Measure mask rewards: SAM 2 anew for each rollout, and ours: build/bench/sam2.json
 	$(PY) -m tests.benchmarks.bench_sam2

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from service.access.keys import Scope, new_key
 from tests.contract.test_document import OPERATIONS
 from tests.e2e.running import running
@@ -18,6 +20,8 @@ OPTIONS = (
 )
 
 
+@pytest.mark.promise(9)
+@pytest.mark.promise(30)
 def test_the_service_does_what_its_document_says(tmp_path):
     """No 5xx, no undocumented status, no body off its schema; bad input is refused throughout.
 

@@ -67,6 +67,7 @@ def test_every_failure_is_a_problem(path, method, operation):
             assert list(response["content"]) == ["application/problem+json"], (path, method)
 
 
+@pytest.mark.promise(9)
 def test_every_status_of_the_table_can_be_documented():
     """A new error class with a new status brings a description along."""
     assert set(STATUS.values()) <= set(PROBLEM_STATUS)

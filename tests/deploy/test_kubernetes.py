@@ -93,6 +93,7 @@ def test_the_objects_fit_their_schemas(overlay, tmp_path):
 
 
 @overlays
+@pytest.mark.promise(45)
 def test_requests_in_flight_may_finish(overlay):
     """A pod is killed later than it may take to drain and to close."""
     pod, container = service_pod(overlay)
@@ -142,6 +143,7 @@ def test_workers_fit_into_the_memory(overlay):
 
 
 @overlays
+@pytest.mark.promise(45)
 def test_a_container_can_do_little(overlay):
     """No container is root, gains rights, writes its own image or talks to the cluster."""
     for pod in pods(overlay).values():
@@ -167,6 +169,7 @@ def test_the_user_is_the_one_of_the_image(overlay):
 
 
 @overlays
+@pytest.mark.promise(45)
 def test_the_service_reaches_its_store_and_nothing_else(overlay):
     """Egress is denied but for names and the store, which in turn is open to the service alone."""
     objects = built(overlay)

@@ -34,6 +34,8 @@ def test_a_batch_is_scored_over_http(service):
     assert bad["error"]["code"] == "bad_ground_truth"
 
 
+@pytest.mark.promise(16)
+@pytest.mark.promise(17)
 def test_poison_costs_its_item_and_nobody_else(service):
     """While one answer hangs its worker, the service stays alive and the neighbours are right."""
     answers = []
@@ -50,6 +52,7 @@ def test_poison_costs_its_item_and_nobody_else(service):
     assert b"reward_worker_kills_total{" in service.get("/metrics").data
 
 
+@pytest.mark.promise(12)
 def test_a_deadline_returns_what_is_done(service):
     """At the deadline the caller has the quick items, and the slow one is his to send again."""
     hanging = {**HANGING, "ground_truth": "2"}
@@ -62,6 +65,7 @@ def test_a_deadline_returns_what_is_done(service):
     assert quick["status"] == "scored"
 
 
+@pytest.mark.promise(29)
 def test_the_log_has_a_line_a_request_and_no_payload(service):
     """Every request is one JSON line with its id; nothing that was sent appears."""
     item = {"kind": "ocr", "response": PAYLOAD, "ground_truth": PAYLOAD}
@@ -92,6 +96,7 @@ def posting(service, batch):
         caller.join()
 
 
+@pytest.mark.promise(44)
 def test_sigterm_drains():
     """Not ready at once, still serving for the delay; what is in flight is finished; status 0."""
     with running("--drain-delay-s", "2", environment={"REWARDS_WORKER_CPU_S": "1"}) as service:
@@ -134,6 +139,7 @@ def test_ctrl_c_leaves_nothing_running():
         assert not any(map(is_running, children))
 
 
+@pytest.mark.promise(18)
 def test_a_killed_service_leaves_no_workers():
     """Even SIGKILL, which nobody can answer, does not orphan a worker."""
     with running("--worker-cpu-s", "60") as service:

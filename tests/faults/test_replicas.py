@@ -16,6 +16,8 @@ from trainer_client.config import ClientConfig
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.promise(31)
+@pytest.mark.promise(37)
 def test_replicas_killed_under_load_lose_nothing_and_repeat_nothing(replicas, faults):
     """Acknowledged ≤ applied ≤ acknowledged + in flight, versions contiguous, logs whole."""
     source = random.Random(3)
@@ -35,6 +37,7 @@ def test_replicas_killed_under_load_lose_nothing_and_repeat_nothing(replicas, fa
         assert verify_log(replica.update_log).faults == ()
 
 
+@pytest.mark.promise(35)
 def test_copies_of_one_request_are_applied_once(replicas):
     """A hundred at once over three replicas: one is folded, and all get the same bytes."""
     body = body_of("copies", 0)
@@ -70,6 +73,7 @@ def test_shards_meet_across_replicas(replicas):
         assert answer["state_version"] == 1
 
 
+@pytest.mark.promise(36)
 def test_lost_answers_and_a_client_that_retries_apply_every_step_once(replicas):
     """Three answers in ten are cut off; the final version is the number of steps."""
     steps = 40

@@ -116,6 +116,7 @@ def check_state(replicas, steps):
         assert verify_log(replica.update_log).faults == ()
 
 
+@pytest.mark.promise(43)
 def test_replicas_replaced_in_turn_fail_no_call(rolling, faults):
     """Told to stop and started anew on the same port, each in its turn, under constant load.
 

@@ -29,6 +29,7 @@ REWARD = orjson.dumps(
 )
 
 
+@pytest.mark.promise(32)
 def test_a_killed_redis_loses_no_acknowledged_step(replicas, redis, faults):
     """Killed under load and started again: every acknowledged step is there, once.
 
@@ -122,6 +123,7 @@ def reset(_, proxy):
     return release
 
 
+@pytest.mark.promise(33)
 def test_without_its_store_the_service_says_so_and_goes_on_scoring(cut_off, redis, faults):
     """Frozen, black-holed, reset: steps are answered 503 in time, rewards as before.
 

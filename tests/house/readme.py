@@ -20,9 +20,10 @@ from service.errors import BadSettings, ServiceError
 from service.settings import PREFIX, Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.usage import LEVELS, TOTALS, family_of
+from tests.house.promises import held_by, promises
 from tests.house.source import ROOT, modules, tree
 
-DOCUMENTS = (ROOT / "README.md", ROOT / "deploy/README.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "deploy/README.md", ROOT / "docs/promises.md")
 PART = re.compile(r"(<!-- (?P<name>\w+) -->\n).*?(<!-- /(?P=name) -->)", re.DOTALL)
 # A literal block: `::`, and what is indented after it.
 INDENTED = re.compile(r"^(?P<told>.*)::\n\n(?P<code>(?: {4}.*\n|\n)* {4}.*)", re.MULTILINE)
@@ -158,6 +159,25 @@ def ablation() -> str:
     return "\n\n".join(table(head, rows) for head, *rows in parts)
 
 
+def held() -> str:
+    """One row for each promise: the tests that name it, and what was measured last."""
+    tests = held_by()
+    rows = (
+        (
+            str(promise.number),
+            promise.says,
+            "<br>".join(
+                f"[{test.name.removeprefix('test_').replace('_', ' ')}](../{test.path})"
+                for test in tests.get(promise.number, ())
+            )
+            or f"none: {promise.untested}",
+            promise.measured,
+        )
+        for promise in promises()
+    )
+    return table(("", "promise", "tests", "last measured"), rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "ablation": ablation,
     "adapters": adapters,
@@ -165,6 +185,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "kinds": kinds,
     "metrics": metrics,
     "problems": problems,
+    "promises": held,
     "routes": routes,
     "settings": settings,
 }

@@ -16,7 +16,9 @@ ANCHOR = re.compile(r"\]\(#([^)]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
-documents = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.parent.name)
+documents = pytest.mark.parametrize(
+    "path", DOCUMENTS, ids=lambda path: path.parent.name + path.stem
+)
 
 
 @documents

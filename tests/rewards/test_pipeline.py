@@ -40,6 +40,7 @@ def wrap(answer):
 
 @pytest.mark.parametrize("kind", RULES, ids=lambda kind: f"{kind.name}-{kind.media}")
 @given(answer=hostile_answers, wrapped=st.booleans())
+@pytest.mark.promise(21)
 def test_every_kind_gives_every_answer_a_finite_reward(kind, answer, wrapped):
     """Under both specs, wrapped or not, a verdict is a finite number within its range."""
     response = wrap(answer) if wrapped else answer

@@ -45,6 +45,7 @@ def test_an_address_that_cannot_be_read_is_refused(polar, complaint):
         similarity_model(settings(polar=polar))
 
 
+@pytest.mark.promise(50)
 def test_a_folder_without_a_checkpoint_keeps_the_service_from_starting(tmp_path):
     """A model that cannot be used is an operator's matter, told at the start."""
 

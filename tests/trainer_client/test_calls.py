@@ -62,6 +62,7 @@ def test_order_survives_answers_that_overtake_each_other(server, client):
         pytest.param(problem(504, "shards_missing", retryable=True), id="504"),
     ],
 )
+@pytest.mark.promise(55)
 def test_what_may_pass_is_tried_again_under_one_key(server, client, act):
     """Trouble that may pass costs attempts, not answers, and every attempt bears the same key."""
     server.play(act, act)
@@ -80,6 +81,7 @@ def test_two_calls_bear_two_keys(server, client):
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 415, 422])
+@pytest.mark.promise(55)
 def test_a_refusal_is_final(server, client, status):
     """What the service refuses is not sent twice, and the caller learns why."""
     server.play(problem(status, "some_code", facts={"limit": 7}))
@@ -114,6 +116,7 @@ def test_redirects_are_not_followed(server, client):
     assert caught.value.status == 307
 
 
+@pytest.mark.promise(55)
 def test_the_service_decides_how_soon_it_is_asked_again(server, client):
     """`Retry-After` is kept to, though the configured pauses are shorter."""
     server.play(problem(429, "overloaded", retryable=True, Retry_After="1"))
@@ -130,6 +133,7 @@ def test_a_wait_beyond_the_budget_is_not_begun(server, client):
     assert (caught.value.attempts, caught.value.status, caught.value.code) == (1, 503, "draining")
 
 
+@pytest.mark.promise(55)
 def test_the_budget_ends_a_call_that_never_succeeds(server, client_class, config):
     """Retries stop when the time is up; no number stands in for the reward."""
     server.play(*[hang_up] * 1000)
@@ -284,6 +288,7 @@ def test_the_key_is_sent_and_not_shown(server, client_class, config):
     assert "s3cret" not in repr(secret)
 
 
+@pytest.mark.promise(55)
 def test_proxies_are_used_only_when_asked(server, client_class, config, monkeypatch):
     """A cluster's proxy variables do not come between a trainer and its service."""
     monkeypatch.setenv("http_proxy", server.url)

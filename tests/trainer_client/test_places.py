@@ -24,6 +24,7 @@ def score(client):
     return client.reward(rollouts(3)).rewards
 
 
+@pytest.mark.promise(55)
 def test_threads_share_one_client(config):
     """Sixteen threads get their own answers from one client."""
     client = RewardClient(config)
@@ -50,6 +51,7 @@ def test_a_connection_that_the_service_closed_costs_no_answer(server, config):
     assert score(client) == EXPECTED
 
 
+@pytest.mark.promise(55)
 def test_a_forked_child_does_not_share_its_parents_sockets(server):
     """Parent and children use one client at once, and each opens its own connections."""
     program = f"""

@@ -62,6 +62,7 @@ def test_the_moments_are_those_of_the_paper(batches):
     assert after.variance == pytest.approx(variance, rel=1e-9, abs=1e-12 * largest**2)
 
 
+@pytest.mark.promise(38)
 def test_a_million_updates_stay_exact_to_twelve_digits():
     """After 10⁶ updates mean and mean square are within 1e-12, relative, of 40 digits.
 
@@ -81,6 +82,7 @@ def test_a_million_updates_stay_exact_to_twelve_digits():
 
 
 @given(batches)
+@pytest.mark.promise(38)
 def test_the_variance_is_never_negative(batches):
     """No sequence of batches leads below zero."""
     assert all(moments.variance >= 0.0 for moments in run(batches))

@@ -123,6 +123,7 @@ def test_what_is_no_mask_is_loud(source, message):
         read_mask(source)
 
 
+@pytest.mark.promise(25)
 def test_a_png_is_measured_before_it_is_unpacked():
     """A small file that declares too many pixels is refused by its header."""
     stream = io.BytesIO()
@@ -142,6 +143,7 @@ def test_a_truncated_png_is_loud():
 
 
 @given(st.text(max_size=30), st.integers(1, 6), st.integers(1, 6))
+@pytest.mark.promise(25)
 def test_no_run_lengths_can_crash_the_reader(counts, height, width):
     """Any text gives a mask of the stated size or `BadTruth`."""
     try:

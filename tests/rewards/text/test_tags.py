@@ -69,6 +69,7 @@ def test_only_tags_are_tightened_for_the_paper():
 
 
 @pytest.mark.parametrize("mark", ["<", "< ", "</think> ", "<think>", " \n"])
+@pytest.mark.promise(24)
 def test_long_runs_of_marks_take_linear_work(mark):
     """A response of 300,000 marks is taken apart, whatever the verdict."""
     response = "<think>" + mark * 100_000 + "</answer>"

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import orjson
+import pytest
 
 ITEM = {
     "kind": "ocr",
@@ -16,6 +17,8 @@ def body(items, **fields):
     return orjson.dumps({"items": [ITEM] * items, **fields})
 
 
+@pytest.mark.promise(1)
+@pytest.mark.promise(3)
 def test_a_flood_is_answered_200_or_429_and_nothing_else(service):
     """Twice what may wait: some are scored, the others told when to come again."""
     service.engine.delay_s = 0.3
@@ -33,6 +36,7 @@ def test_a_flood_is_answered_200_or_429_and_nothing_else(service):
     )
 
 
+@pytest.mark.promise(5)
 def test_room_for_a_body_is_held_before_it_is_read(service):
     """With others inside, a large body is refused on its length; a probe passes all the same."""
     connections = [service.connect() for _ in range(2)]
@@ -52,6 +56,7 @@ def test_room_for_a_body_is_held_before_it_is_read(service):
     assert service.post("/reward", body(1)).status == 200
 
 
+@pytest.mark.promise(12)
 def test_what_has_no_turn_by_its_deadline_is_unscored_and_retryable(service):
     """The caller is not kept waiting for a turn that comes too late."""
     service.engine.delay_s = 1.0
@@ -67,6 +72,7 @@ def test_what_has_no_turn_by_its_deadline_is_unscored_and_retryable(service):
     assert all(result["error"]["retryable"] for result in late.json()["results"])
 
 
+@pytest.mark.promise(13)
 def test_a_caller_that_leaves_the_queue_leaves_nothing_behind(service):
     """Waiting items are given back when nobody waits for them."""
     service.engine.delay_s = 0.5

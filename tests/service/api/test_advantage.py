@@ -114,6 +114,7 @@ def test_a_bad_request_is_answered_with_the_field_at_fault(service, body, pointe
 
 
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999"])
+@pytest.mark.promise(39)
 def test_numbers_that_are_none_never_get_in(service, number):
     """What the JSON grammar has no word for is refused, before and after a run exists."""
     service.post("/advantage", BODY)
@@ -163,6 +164,7 @@ def test_every_outcome_is_counted(service):
     assert counts == [1.0] * 4
 
 
+@pytest.mark.promise(21)
 def test_whatever_is_accepted_is_answered_with_finite_numbers(service):
     """The largest allowed rewards, of both signs."""
     body = without("accuracy", "filter", rewards=[1e150, -1e150, 1e-300, 0.0])

@@ -43,6 +43,7 @@ GOOD = BODY % b'"a"'
         pytest.param(b'{"items":[' + b"{}," * 60_000 + b"{}]}", id="60,000-bad-items"),
     ],
 )
+@pytest.mark.promise(20)
 def test_a_bad_body_is_refused_and_nothing_dies(service, body):
     """Malformed, out of range or hostile: the caller hears why, and the next one is served."""
     answer = service.post("/reward", body)
@@ -87,6 +88,7 @@ def exchange(connection: socket.socket, request: bytes) -> bytes:
     return answer
 
 
+@pytest.mark.promise(8)
 def test_an_announced_flood_is_refused_unread(service):
     """Ten gigabytes are refused on the strength of their announcement; the service hangs up."""
     with service.connect() as connection:
@@ -108,6 +110,7 @@ def flood(connection: socket.socket) -> int:
     return 10_000 * 0x4000
 
 
+@pytest.mark.promise(8)
 def test_an_endless_body_is_cut_off(service):
     """Chunks without end are read up to the limit; what kernels buffer comes on top of it."""
     with service.connect() as connection:
@@ -135,6 +138,7 @@ def test_a_body_that_never_ends_times_out(service):
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd", "br", "gzip, identity", "\xff"])
+@pytest.mark.promise(23)
 def test_a_compressed_body_is_refused_unread(service, encoding):
     """Nothing is ever unpacked, so nothing can be a bomb."""
     answer = service.post("/reward", GOOD, **{"Content-Encoding": encoding})

@@ -215,6 +215,7 @@ def test_videos_and_lists_of_frames_are_named_with_their_rate(looking):
         pytest.param({"sound": {"sha256": "0" * 64}}, 422, id="sound"),
     ],
 )
+@pytest.mark.promise(26)
 def test_media_that_cannot_be_named_so_are_refused(media, status, looking):
     """No URL, no path, and exactly one way to say which content."""
     assert looking.post("/reward", {"items": [item(**media)]}).status == status

@@ -68,6 +68,7 @@ def test_callers_cannot_make_series(service):
     }  # fmt: skip
 
 
+@pytest.mark.promise(51)
 def test_a_name_follows_the_rules(service):
     """Own series are prefixed, in base units, without colons; totals end in _total, once each."""
     service.post("/reward", {"items": [an_item()]})

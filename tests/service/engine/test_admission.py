@@ -20,6 +20,7 @@ def test_bytes_are_held_whole_or_not_at_all():
     assert admission.held_bytes == 0
 
 
+@pytest.mark.promise(6)
 def test_one_request_of_many_items_and_many_of_one_meet_the_same_bound():
     """What counts is items: the next one over the bound is refused, whatever it came in."""
 
@@ -105,6 +106,7 @@ def test_a_request_larger_than_the_capacity_goes_alone():
 
 
 @pytest.mark.parametrize("granted", [False, True])
+@pytest.mark.promise(6)
 def test_a_caller_that_leaves_gives_everything_back(granted):
     """Waiting or just granted, nothing stays counted."""
 

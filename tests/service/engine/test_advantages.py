@@ -108,6 +108,7 @@ async def test_an_earlier_step_is_replayed_after_later_ones(engine):
     ],
     ids=lambda change: next(iter(change)),
 )
+@pytest.mark.promise(35)
 async def test_another_body_for_a_taken_step_is_a_conflict(change):
     """Whatever part of the request differs, it is refused and changes nothing."""
     engine = AdvantageEngine(MemoryStore())
@@ -160,6 +161,7 @@ async def test_a_spec_that_changed_under_a_running_job_is_noticed(engine):
     await engine.take(request_of(1, spec=before))
 
 
+@pytest.mark.promise(35)
 async def test_copies_sent_at_once_are_folded_once(open_store):
     """A hundred copies over three engines: one is folded and all get the same content."""
     stores = [await open_store() for _ in range(3)]
@@ -197,6 +199,8 @@ class ForgetfulStore(MemoryStore):
         raise StateUnavailable("the answer was lost")
 
 
+@pytest.mark.promise(14)
+@pytest.mark.promise(36)
 async def test_a_write_whose_answer_was_lost_is_found_by_the_retry():
     """The caller hears 503, sends the same again, and the step counts once."""
     store = ForgetfulStore()

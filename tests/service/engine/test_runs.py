@@ -135,6 +135,7 @@ async def test_a_writer_from_before_a_rewind_cannot_write(engine, runs, store):
     assert stale.mark != fresh.mark
 
 
+@pytest.mark.promise(41)
 async def test_an_exported_run_goes_on_elsewhere_with_the_same_bytes(engine, runs):
     """Exported, removed and brought in, the next step is equal bit for bit."""
     await take(engine, [0, 1])

@@ -102,6 +102,7 @@ def test_the_engine_says_what_the_library_says(score):
             assert verdict == expected
 
 
+@pytest.mark.promise(24)
 def test_long_texts_are_judged_elsewhere_and_alike(score):
     """A text too long for the event loop scores in a worker what it scores here."""
     samples = [Sample("ocr", wrap("word " * 5000), "word " * 5000)] * 2

@@ -77,6 +77,7 @@ def test_what_is_no_whole_picture_is_unusable(content, message, written):
 
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP"])
+@pytest.mark.promise(22)
 def test_an_animation_is_unusable(form, written):
     """A still image has one frame."""
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
@@ -98,6 +99,7 @@ def test_an_animation_is_unusable(form, written):
         ),
     ],
 )
+@pytest.mark.promise(22)
 def test_a_picture_with_too_many_pixels_is_refused_by_its_header(content, written, monkeypatch):
     """Nothing is unpacked: loading would fail this test."""
     monkeypatch.setattr(Image.Image, "load", None)

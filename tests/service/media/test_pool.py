@@ -196,6 +196,7 @@ def test_tasks_beyond_the_processes_wait_their_turn(tmp_path):
     asyncio.run(main())
 
 
+@pytest.mark.promise(22)
 def test_bombs_cost_the_service_next_to_nothing(tmp_path):
     """Files that would unpack to gigabytes are refused for less than 50 MiB in both processes."""
 

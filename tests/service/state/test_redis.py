@@ -63,6 +63,7 @@ async def fails(ask):
         ),
     ],
 )
+@pytest.mark.promise(42)
 async def test_a_forgetful_redis_is_refused_with_the_remedy(tmp_path, options, commands):
     """One line says what to run; allowed on purpose, it serves; put right, it serves."""
     server = RedisServer(tmp_path, options=(*DURABLE, *options)).start()
@@ -96,6 +97,7 @@ async def test_a_restart_loses_neither_state_nor_script(server, store):
     assert await store.write("job", write_of(2))
 
 
+@pytest.mark.promise(33)
 async def test_a_frozen_redis_is_given_up_in_time(server, store):
     """Every call ends at the timeout, also those that wait for a connection."""
     server.freeze()
@@ -107,6 +109,7 @@ async def test_a_frozen_redis_is_given_up_in_time(server, store):
     assert (await store.read("job", 0, 0)).head is None
 
 
+@pytest.mark.promise(14)
 async def test_a_call_that_is_cancelled_spoils_no_later_one(store):
     """Answers belong to their own questions, whoever stopped waiting for his."""
     for name in ("one", "two"):
@@ -122,6 +125,7 @@ async def test_a_call_that_is_cancelled_spoils_no_later_one(store):
         assert reading.head is None
 
 
+@pytest.mark.promise(34)
 async def test_a_full_redis_refuses_and_changes_nothing(server, store):
     """Out of memory: the write is refused whole, and reading goes on."""
     await store.write("job", write_of(1))
@@ -168,6 +172,7 @@ async def test_a_fail_over_is_followed(server, tmp_path):
         other.kill()
 
 
+@pytest.mark.promise(34)
 async def test_a_wrong_password_is_no_crash(server, store):
     """A password set behind the store's back is answered as a store that is away."""
     await store.write("job", write_of(1))
@@ -186,6 +191,7 @@ async def test_too_many_clients_is_no_crash(server, store):
         assert await fails(store.read("job", 1, 0)) in {"too_many_clients", "connection"}
 
 
+@pytest.mark.promise(41)
 async def test_a_run_of_another_schema_is_left_alone(server, store):
     """Neither read nor written by a release that does not know it."""
     await store.write("job", write_of(1))
@@ -196,6 +202,7 @@ async def test_a_run_of_another_schema_is_left_alone(server, store):
     assert await fails(store.gather("job", offer)) == "other_schema"
 
 
+@pytest.mark.promise(40)
 async def test_a_cluster_keeps_a_run_on_one_node(tmp_path):
     """Every key of a run shares a slot: a node in cluster mode takes every command."""
     options = (*DURABLE, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")
@@ -218,6 +225,7 @@ async def test_a_cluster_keeps_a_run_on_one_node(tmp_path):
         server.kill()
 
 
+@pytest.mark.promise(34)
 async def test_every_reason_is_found_by_its_word():
     """No word hides another: each message is called by its own reason."""
     for word, reason in REASONS.items():

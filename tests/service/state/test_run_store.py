@@ -120,6 +120,7 @@ async def test_records_are_paged_in_the_order_of_their_steps(store):
     assert (await store.read(RUN, 0, 0)).head.step == 2**53 - 1
 
 
+@pytest.mark.promise(42)
 async def test_only_the_latest_records_and_answers_are_kept(store):
     """Of nine steps six records and three answers are left."""
     await take_steps(store, 9)
@@ -243,6 +244,7 @@ async def test_runs_are_listed_by_name(store):
     assert head == head_at(0)
 
 
+@pytest.mark.promise(40)
 async def test_runs_do_not_see_each_other(store):
     """The same step of two runs is two steps, also where one name begins with the other."""
     await take_steps(store, 3, run="job")

@@ -65,6 +65,7 @@ def test_what_may_pass_is_tried_again_on_the_same_server(act):
         pytest.param(saying("<html>"), "expected a vllm reply", id="page"),
     ],
 )
+@pytest.mark.promise(48)
 def test_what_will_not_pass_is_not_repeated_and_never_a_number(act, why):
     """A server that answers wrongly is asked once; every item is a failure that says why."""
 
@@ -105,6 +106,7 @@ def test_another_server_is_asked_where_one_fails(act):
     assert honest == 20
 
 
+@pytest.mark.promise(48)
 def test_one_bad_number_fails_alone():
     """NaN for one text leaves nine scores and one failure."""
 
@@ -181,6 +183,7 @@ def test_a_server_that_hangs_is_given_up_for_another():
     assert calls >= len(ITEMS) - 3
 
 
+@pytest.mark.promise(47)
 def test_a_server_comes_back_by_itself():
     """Down is told without traffic, and so is up; nothing is sent to a server that is down."""
 
@@ -204,6 +207,7 @@ def test_a_server_comes_back_by_itself():
     assert scores == expected(ITEMS)
 
 
+@pytest.mark.promise(46)
 def test_probes_are_few_and_one_at_a_time():
     """A server that hangs is not buried under probes."""
 
@@ -228,6 +232,7 @@ def process():
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
+@pytest.mark.promise(46)
 def test_a_server_that_dies_is_noticed_within_two_seconds(process, blow):
     """Readiness is truth, with nobody asking for scores; the default probes see to it."""
     started, address = process

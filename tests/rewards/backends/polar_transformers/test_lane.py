@@ -137,6 +137,7 @@ def test_equal_passages_are_computed_once(lane, scales):
     assert list(map(lasts, scales.batches[1:])) == [[11], [11]]
 
 
+@pytest.mark.promise(13)
 def test_what_was_cancelled_is_never_computed(lane, scales):
     """A caller that goes away costs nothing, one of two that goes away harms nobody."""
     hold(lane, scales)
@@ -150,6 +151,7 @@ def test_what_was_cancelled_is_never_computed(lane, scales):
     assert lane.usage()["dropped_items"] == 1
 
 
+@pytest.mark.promise(12)
 def test_what_is_late_is_answered_and_never_computed(lane, scales):
     """The deadline is looked at before the device is used, for each caller on his own."""
     hold(lane, scales)
@@ -163,6 +165,7 @@ def test_what_is_late_is_answered_and_never_computed(lane, scales):
     assert list(map(lasts, scales.batches[1:])) == [[12]]
 
 
+@pytest.mark.promise(49)
 def test_a_batch_that_exhausts_the_memory_is_halved(lane, scales):
     """Everything that fits is scored, what does not fit alone is not, and the lane learns."""
     scales.capacity = 9
@@ -210,6 +213,7 @@ def test_what_is_no_number_is_no_score(lane, score):
     assert str(score) in str(answer)
 
 
+@pytest.mark.promise(47)
 def test_a_batch_that_does_not_end_is_noticed(scales):
     """A device that hangs makes the lane unready, and readiness says for how long."""
     now = [0.0]

@@ -7,6 +7,8 @@ import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from rewards.errors import BadTruth, OutOfTime
 from rewards.score import Score
 from rewards.specs import Spec
@@ -66,6 +68,7 @@ def processes(pool):
     return [pid for pid in children(os.getpid()) if pid not in pool.others]
 
 
+@pytest.mark.promise(16)
 def test_poison_costs_its_own_item_only(tmp_path, monkeypatch):
     """Every neighbour of every poisoned answer is judged right, and nothing is executed."""
     monkeypatch.chdir(tmp_path)
@@ -97,6 +100,7 @@ def test_a_truth_that_takes_too_long_is_the_datasets_fault():
     assert kills == ["timeout", "timeout"]
 
 
+@pytest.mark.promise(19)
 def test_memory_is_bounded():
     """An answer that wants more memory than a worker may have misses; the worker goes on."""
     limits = IsolationLimits(workers=1, cpu_s=20.0, memory_bytes=512 << 20)
@@ -108,6 +112,7 @@ def test_memory_is_bounded():
     assert kills == []
 
 
+@pytest.mark.promise(18)
 def test_a_killed_worker_is_replaced_and_its_case_judged_again():
     """A worker lost from outside costs nobody anything."""
 
@@ -152,6 +157,7 @@ def test_what_is_not_judged_by_the_deadline_is_out_of_time():
     assert outcomes[1].retryable
 
 
+@pytest.mark.promise(17)
 def test_requests_take_turns():
     """A request full of poison does not keep another one waiting for all of it."""
 
@@ -177,6 +183,7 @@ def test_a_bad_truth_is_reported_as_one():
     assert "expected a finite number" in str(outcomes[0])
 
 
+@pytest.mark.promise(18)
 def test_nothing_is_left_running():
     """Closing the pool ends every process it started."""
 
