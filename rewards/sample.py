@@ -31,7 +31,8 @@ class Media:
         return tuple(digest for digest in (self.image, self.video, *self.frames) if digest)
 
 
-class Sample(Struct, frozen=True):
+# No cycle leads through a sample, so the collector may leave batches of them alone.
+class Sample(Struct, frozen=True, gc=False):
     """A response, the truth it is judged against, and how.
 
     `kind` is a name or alias of the registry; `ground_truth` is text, or JSON already parsed.

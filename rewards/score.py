@@ -11,7 +11,8 @@ from rewards.errors import RewardError
 RULE = "rule"
 
 
-class Score(Struct, frozen=True):
+# No cycle leads through a score, so the collector may leave batches of them alone.
+class Score(Struct, frozen=True, gc=False):
     """How accurate an answer is, and how that came about.
 
     `value` is finite; rule kinds stay in [0, 1], or [0, 4] for the paper's sums, and only a
@@ -37,7 +38,7 @@ class Score(Struct, frozen=True):
         return cls(0.0, reason=reason)
 
 
-class Scored(Struct, frozen=True):
+class Scored(Struct, frozen=True, gc=False):
     """An item with a verdict: the reward a trainer uses and the parts it was combined from."""
 
     reward: float

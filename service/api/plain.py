@@ -31,7 +31,7 @@ class _Written(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     """What is written again just as it was read: what was left out, and what was null."""
 
 
-class _WrittenItem(_Written, frozen=True):
+class _WrittenItem(_Written, frozen=True, gc=False):
     kind: Label
     response: str
     ground_truth: str | int | float
@@ -52,7 +52,7 @@ class _WrittenRequest(_Written, frozen=True):
     deadline_ms: Annotated[int, Meta(ge=1, le=LONGEST_DEADLINE_MS)] | UnsetType | None = UNSET
 
 
-class PlainItem(Sample, frozen=True):
+class PlainItem(Sample, frozen=True, gc=False):
     """An item without media whose truth is a text or a number: a sample with an id."""
 
     id: str | None = None

@@ -110,12 +110,12 @@ def _spatial(answer: str, truth: str) -> float:
 
 def _tube(answer: str, truth: str) -> float:
     told, true = _object(answer), json.loads(truth)
-    if "time" not in told or "boxes" not in told:
-        return 0.0
-    common = [frame for frame in told["boxes"] if frame in true["boxes"]]
-    ious = [_box_iou(told["boxes"][frame], true["boxes"][frame]) for frame in common]
+    boxes = told.get("boxes", {})
+    common = [frame for frame in boxes if frame in true["boxes"]]
+    ious = [_box_iou(boxes[frame], true["boxes"][frame]) for frame in common]
     mean = sum(ious) / len(ious) if ious else 0.0
-    return 0.5 * _interval_iou(told["time"], true["time"]) + 0.5 * mean
+    overlap = _interval_iou(told["time"], true["time"]) if "time" in told else 0.0
+    return 0.5 * overlap + 0.5 * mean
 
 
 def _tracking(answer: str, truth: str) -> float:

@@ -5,6 +5,9 @@ import pytest
 from tests.benchmarks.rewards.hostile import hostile_step
 from tests.benchmarks.rewards.ways import Step, by_library, check_same
 
+# The straightforward way casts whatever number it reads to 32 bits.
+pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+
 FEW, MANY = 250, 5_000
 GROUPS = pytest.mark.parametrize(("group", "distinct"), [(8, False), (1, True)])
 

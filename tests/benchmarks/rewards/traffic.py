@@ -4,13 +4,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from statistics import quantiles
 
 from tests.benchmarks.rewards.report import Report
 from tests.benchmarks.rewards.rounds import Figure, Rounds, Turn
 from tests.benchmarks.rewards.service import Service, get, post, serving
-from tests.benchmarks.rewards.steps import BY_KIND
+from tests.benchmarks.rewards.steps import MATH
 from tests.benchmarks.rewards.ways import Shape, over_http
+from tests.benchmarks.rewards.workload import equal_formula
 
 CLIENTS = 8
 BATCH = Shape(16, 8)
@@ -103,8 +105,8 @@ def _meanwhile(service: Service, call: Callable[..., None]) -> Iterator[None]:
 
 
 def measure_workers(report: Report) -> None:
-    """Time formulas of which no two are alike, on one core by one worker and on two by two."""
-    shape = BY_KIND["math_distinct"]
+    """Time formulas that only algebra can tell, on one core by one worker and on two by two."""
+    shape = Shape(128, 1, recipes=(replace(MATH, make=equal_formula),))
     with serving([0], workers="1") as one, serving([0, 1], workers="2") as two:
         rounds = Rounds.take(
             {

@@ -94,6 +94,12 @@ def fresh_formula(prompt: Random, rollout: Random) -> Pair:
     return truth, rollout.choice(answers)
 
 
+def equal_formula(prompt: Random, rollout: Random) -> Pair:
+    """A formula and another writing of it, which only algebra can tell."""
+    a, b = prompt.randint(2, 999), rollout.randint(2, 999)
+    return f"$(x+{a})^2$", rf"$x^2+{2 * a + b}x-{b}x+{a * a}$"
+
+
 def _families(a: int, b: int, c: int, odd: int) -> tuple[tuple[str, tuple[str, ...]], ...]:
     integer = f"{c}", f"${c}$", rf"\boxed{{{c}}}", f"{c}.{odd}"
     square = rf"$\sqrt{{{3 * c * c}}}$"
