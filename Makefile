@@ -72,6 +72,9 @@ bench-polar: venv  ## Measure POLAR: the plain loop and ours, side by side
 bench-ray: venv  ## What Ray costs, and what a second replica brings: build/bench/ray.json
 	$(PY) -m tests.benchmarks.bench_ray
 
+scale: venv  ## Simulate 1, 100 and 10,000 training jobs: docs/scale.md and its picture
+	$(PY) -m tests.benchmarks.scale
+
 demo: venv  ## Train a small language model against the service and show what it learned
 	$(PY) -m examples.demo
 
