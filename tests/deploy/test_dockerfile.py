@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,17 @@ from tests.redis_server import free_port
 FILE = Containerfile.read()
 TARGETS = ("cpu", "gpu", "ray")
 STARTS_WITHIN_S = 60
+UNSHARE = ("unshare", "--user", "--map-root-user", "--mount")
+# Given the folder of an image, make it and the machine's root read-only but for its volumes.
+SEAL = """
+mount --bind "$0" "$0"
+cd "$0"
+for folder in data scratch; do mount --bind $folder $folder; done
+mount -o remount,bind,ro "$0"
+mount -o remount,bind,ro /
+if touch written /written 2>/dev/null; then exit 3; fi
+exec "$@"
+"""
 
 
 def test_the_linter_finds_nothing():
@@ -80,27 +92,59 @@ def test_only_what_is_installed_is_sent_to_the_builder(tmp_path):
     assert [path.name for path in (tmp_path / "deploy").iterdir()] == ["constraints.txt"]
 
 
-@pytest.mark.slow
-def test_the_steps_of_the_image_give_a_service_that_lives(tmp_path):
-    """The same steps in an empty directory install a service that starts and passes its check."""
-    context, root = tmp_path / "context", tmp_path / "root"
-    context.mkdir()
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    """What target `cpu` holds, made by its own steps in an empty directory."""
+    context, root = tmp_path_factory.mktemp("context"), tmp_path_factory.mktemp("image")
     fill_context(context)
     build("build-cpu", context, root)
+    for folder in ("data", "scratch"):
+        (root / folder).mkdir()
+    return root
+
+
+@contextmanager
+def started(image, *before):
+    """The service as the image starts it, behind a command; gives its port and its variables."""
     port = free_port()
-    variables = {**os.environ, **placed(FILE.environment("cpu"), root), "REWARDS_PORT": str(port)}
-    variables["PATH"] = f"{root}/venv/bin:{os.environ['PATH']}"
-    variables["REWARDS_ALLOW_ANYONE"] = "true"
-    (root / "data").mkdir()
+    variables = {**os.environ, **placed(FILE.environment("cpu"), image)}
+    variables |= {"REWARDS_PORT": str(port), "REWARDS_ALLOW_ANYONE": "true"}
+    variables |= {"PATH": f"{image}/venv/bin:{os.environ['PATH']}", "HOME": "/nonexistent"}
+    variables |= {"TMPDIR": f"{image}/scratch"}
     start = FILE.command("cpu", "ENTRYPOINT") + FILE.command("cpu", "CMD")
-    service = subprocess.Popen(start, env=variables, cwd=root)
+    service = subprocess.Popen([*before, *start], env=variables, cwd=image)
     try:
         wait_until_ready(port)
-        check = [part.replace("8080", str(port)) for part in FILE.command("cpu", "HEALTHCHECK")]
-        subprocess.run(check, check=True, env=variables)
+        yield port, variables
     finally:
         service.terminate()
         assert service.wait(timeout=60) == 0
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_image_give_a_service_that_lives(image):
+    """The same steps in an empty directory install a service that starts and passes its check."""
+    with started(image) as (port, variables):
+        check = [part.replace("8080", str(port)) for part in FILE.command("cpu", "HEALTHCHECK")]
+        subprocess.run(check, check=True, env=variables)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(subprocess.run([*UNSHARE, "true"], check=False).returncode != 0,
+                    reason="needs user namespaces, to make the file system read-only")  # fmt: skip
+def test_the_service_writes_nothing_but_its_data(image):
+    """With all but `/data` and the folder for temporary files read-only it scores and takes steps.
+
+    Its user has no home.
+    """
+    with started(image, *UNSHARE, "sh", "-ec", SEAL, image) as (port, _):
+        url = f"http://127.0.0.1:{port}"
+        item = {"kind": "math", "response": "<answer>1/2</answer>", "ground_truth": "0.5"}
+        scored = urllib3.request("POST", f"{url}/reward", json={"items": [item]}).json()
+        assert scored["results"][0]["status"] == "scored"
+        step = {"run": "a", "step": 1, "rewards": [1, 0], "groups": ["p", "p"], "tasks": ["m", "m"]}
+        assert urllib3.request("POST", f"{url}/advantage", json=step).status == 200
+    assert (image / "data/rewards.db").exists()
 
 
 def fill_context(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Prometheus reads the service, and its alerts fire on what they are for."""
 
 import json
+import re
 import subprocess
 import time
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ RULES = [
 ]  # fmt: skip
 ALERTS = [rule for rule in RULES if "alert" in rule]
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
+PARAGRAPH = re.compile(r"^### (\w+)\n\n(`\w+`\. .+?)(?=\n\n#|\Z)", re.MULTILINE | re.DOTALL)
 ANSWERS_WITHIN_S = 60
 ITEM = {"kind": "ocr", "response": "the cat", "ground_truth": "the cat"}
 
@@ -54,6 +56,19 @@ def test_an_alert_says_what_to_do(alert):
     tried = yaml.safe_load((ROOT / "tests/deploy/rules.yml").read_text())["tests"]
     fired = [one for test in tried for one in test["alert_rule_test"] if one["exp_alerts"]]
     assert alert["alert"] in {one["alertname"] for one in fired}
+
+
+def test_an_alert_has_its_paragraph():
+    """Whoever is woken finds what an alert means and what to do, under its name and severity."""
+    text = (ROOT / "deploy/alerts.md").read_text(encoding="utf-8")
+    sections = dict(
+        re.findall(r"^### (\w+)\n\n(`\w+`\. .+?)(?=\n\n#|\Z)", text, re.MULTILINE | re.DOTALL)
+    )
+    assert sorted(sections) == sorted(alert["alert"] for alert in ALERTS)
+    for alert in ALERTS:
+        section = sections[alert["alert"]]
+        assert section.startswith(f"`{alert['labels']['severity']}`. ")
+        assert len(section.split()) > 30
 
 
 @needs_prometheus

@@ -20,10 +20,12 @@ from service.errors import BadSettings, ServiceError
 from service.settings import PREFIX, Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.usage import LEVELS, TOTALS, family_of
+from tests.benchmarks.scale.costs import Costs
 from tests.house.promises import held_by, promises
 from tests.house.source import ROOT, modules, tree
 
 DOCUMENTS = (ROOT / "README.md", ROOT / "deploy/README.md", ROOT / "docs/promises.md")
+PAGES = (ROOT / "deploy/alerts.md", ROOT / "docs/scale.md")
 PART = re.compile(r"(<!-- (?P<name>\w+) -->\n).*?(<!-- /(?P=name) -->)", re.DOTALL)
 # A literal block: `::`, and what is indented after it.
 INDENTED = re.compile(r"^(?P<told>.*)::\n\n(?P<code>(?: {4}.*\n|\n)* {4}.*)", re.MULTILINE)
@@ -178,6 +180,21 @@ def held() -> str:
     return table(("", "promise", "tests", "last measured"), rows)
 
 
+def sizing() -> str:
+    """What one core does, by the costs that were measured last."""
+    costs = Costs.read()
+    told = {
+        "items scored a second in large requests": 1 / costs.item_s,
+        "requests to `/reward` a second, with next to nothing in them": 1 / costs.request_s,
+        "steps of 1,024 rollouts a second": 1 / costs.step_s,
+        "such steps a second for one Redis and its disk": 1 / (costs.store_s + costs.disk_s),
+    }
+    return table(
+        ("one core", "at most"),
+        [(what, f"{float(f'{rate:.2g}'):,.0f}") for what, rate in told.items()],
+    )
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "ablation": ablation,
     "adapters": adapters,
@@ -188,6 +205,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "promises": held,
     "routes": routes,
     "settings": settings,
+    "sizing": sizing,
 }
 
 
