@@ -18,13 +18,18 @@ from rewards.backends.ray_serve.masks import RaySam2
 from rewards.backends.ray_serve.similarity import RayPolar
 from rewards.backends.sam2.opening import open_sam2
 from rewards.errors import ModelFailed
+from rewards.maths.masks import mask_overlap
 from rewards.ports import Comparison, Health, Picture, Segmented
+from tests import coins
 from tests.e2e.running import running
+from tests.e2e.test_masks import directly, item
 from tests.polar_checkpoints import RandomPolar
 from tests.ray_cluster import RayCluster, drivers, small_config
+from tests.real_media import coins as coins_file
 from tests.remote_polar import until
 from tests.rewards.backends.sam2.scenes import PROMPTS, clip, picture
 from tests.tiny_sam2 import save_tiny_sam2
+from trainer_client.client import RewardClient
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 
@@ -213,6 +218,21 @@ def test_a_lost_process_is_replaced(raw_scores):
     assert {type(one) for one in lost} <= {ModelFailed, float}
     assert ModelFailed in {type(one) for one in lost}
     assert found == pytest.approx([raw_scores[item] for item in ITEMS], abs=1e-4)
+
+
+def test_rollouts_about_a_photograph_are_scored_over_http(service, checkpoints, tmp_path):
+    """The client uploads it to the service, which sends it on to the replica that draws on it."""
+    path = tmp_path / "coins.png"
+    path.write_bytes(coins_file())
+    mask = coins.masks()[2]
+    group = [item(mask, path, shift=12.0 * i) for i in range(4)]
+    with RewardClient(service.url) as client:
+        results = client.reward(group).results
+    drawn = directly(checkpoints["sam2"], group, data.coins()[..., None].repeat(3, axis=2))
+    expected = [mask_overlap(one.masks[0], mask).iou for one in drawn]
+    assert [one.accuracy for one in results] == pytest.approx(expected)
+    assert {one.scorer for one in results} == {"sam2:tiny_sam2"}
+    assert len(set(expected)) > 1
 
 
 # What follows takes nodes away.
