@@ -6,7 +6,8 @@ The server must be started for it, and must see the job's output folder under th
 
 Its API key, if it wants one, comes from `VLLM_API_KEY`. Only tokens are taken from it, which
 needs vLLM 0.10.2 or newer; their probabilities are computed here, so that small differences
-between its arithmetic and ours stay out of the objective's ratios.
+between its arithmetic and ours stay out of the objective's ratios. `prompts_at_once` is how many
+groups it is asked for at the same time: more than the memory of one process would hold.
 """
 
 import os
@@ -14,6 +15,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +36,7 @@ T = TypeVar("T")
 
 LONGEST_S = 1800.0
 NOT_FOUND = 404
+LOADED = "already been loaded"
 SETTINGS = "--enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"
 # What the model's own generation settings would change is set back: the policy is sampled as it is.
 PLAIN = {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
@@ -83,18 +86,26 @@ class ServedPolicy:
             return name
         path = (self._folder / name).resolve()
         learner.policy.model.save_pretrained(path)
-        self._tell("load", {"lora_name": name, "lora_path": str(path)})
+        self._load(name, path)
         self._held.append(name)
-        if len(self._held) > 1:
-            self._tell("unload", {"lora_name": self._held[-2]})
+        for gone in self._held[-2:-1]:
+            # A name that is not there is gone already: the answer to an earlier attempt was lost.
+            with suppress(BadServer):
+                self._ask("/v1/unload_lora_adapter", {"lora_name": gone}, _nothing)
         # The server may still read the files of the one that was just unloaded.
         for old in self._held[:-2]:
             shutil.rmtree(self._folder / old)
         self._held = self._held[-2:]
         return name
 
-    def _tell(self, verb: str, body: Mapping[str, Any]) -> None:
-        self._ask(f"/v1/{verb}_lora_adapter", body, lambda _: None)
+    def _load(self, name: str, path: Path) -> None:
+        try:
+            body = {"lora_name": name, "lora_path": str(path)}
+            self._ask("/v1/load_lora_adapter", body, _nothing)
+        except BadServer as refusal:
+            # Nobody else uses the name, so it was an earlier attempt whose answer was lost.
+            if LOADED not in str(refusal):
+                raise
 
     def _complete(self, question: Mapping[str, Any]) -> list[list[int]]:
         return self._ask("/v1/completions", question, lambda body: _read(body, question["n"]))
@@ -106,6 +117,10 @@ class ServedPolicy:
         except RewardRefused as refusal:
             hint = f"; {SETTINGS} are needed" if refusal.status == NOT_FOUND else ""
             raise BadServer(f"{self._server.config.url}{path}: {refusal}{hint}") from refusal
+
+
+def _nothing(_: bytes) -> None:
+    return None
 
 
 def _question(

@@ -69,6 +69,16 @@ def test_a_job_trains_on_what_the_server_drew(served, client, server):
     assert kept == sorted(models[-2:])
 
 
+def test_a_lost_answer_costs_nothing(served, client, server):
+    """An adapter that was loaded or unloaded unheard is found so at the next attempt."""
+    routes = [f"/v1/{verb}_lora_adapter" for verb in ("load", "unload")]
+    server.loses = list(routes)
+    train(served, client)
+    assert server.loses == []
+    assert [len(asked(server, route)) for route in routes] == [5, 4]
+    assert len(server.adapters) == 1
+
+
 def test_rollouts_follow_from_the_seed(served, client, server, tmp_path):
     """The same job draws the same tokens; no two groups are drawn from the same seed."""
     questions = read_questions(served.data.train)

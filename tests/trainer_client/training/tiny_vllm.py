@@ -26,6 +26,7 @@ class TinyServer(ThreadingHTTPServer):
         self.adapters = {}
         self.seen = []
         self.rank = 16
+        self.loses = []
         self.hides_tokens = self.forbids_adapters = False
         self.lock = threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -69,7 +70,8 @@ class TinyServer(ThreadingHTTPServer):
 
     def unload(self, body):
         """Forget an adapter."""
-        del self.adapters[body["lora_name"]]
+        if self.adapters.pop(body["lora_name"], None) is None:
+            return 404, {"error": {"message": "The lora adapter cannot be found."}}
         return 200, {}
 
     def complete(self, body):
@@ -113,6 +115,11 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         assert not chunked
         status, document = self.server.answer(self.path, json.loads(body))
+        if self.path in self.server.loses:
+            # Done, but nobody is told.
+            self.server.loses.remove(self.path)
+            self.close_connection = True
+            return
         content = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
