@@ -1,7 +1,7 @@
 """How long a step takes over HTTP, by store: memory, SQLite, Redis with every write on disk.
 
 Run as `python -m tests.benchmarks.bench_advantage`. One service process for each store answers
-the same steps of 1,024 rewards and 8 tasks, in turns, so that all of them see the same machine;
+the same steps of 64 to 8,192 rewards of 8 tasks, in turns, so that all see the same machine;
 between the turns the same folder is asked how long it takes to put as many bytes on disk.
 """
 
@@ -13,8 +13,8 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,8 +29,10 @@ from tests.faults.replicas import Replica
 from tests.redis_server import RedisServer
 
 OUTPUT = Path("build/bench/advantage.json")
-REWARDS, GROUP, TASKS = 1024, 8, 8
-WARM_UP, ROUNDS = 20, 300
+GROUP, TASKS, WARM_UP = 8, 8, 10
+# How many steps are timed, by how many rewards a step has; the promise is about the middle one.
+ROUNDS = {64: 100, 1024: 200, 8192: 30}
+PROMISED = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,13 @@ class Times:
         )
 
 
-def columns_of(step: int) -> dict[str, list]:
+def columns_of(step: int, rewards: int) -> dict[str, list]:
     """The rollouts of a step."""
     source = random.Random(step)
     return {
-        "rewards": [round(source.gauss(0.7, 0.4), 4) for _ in range(REWARDS)],
-        "groups": [f"prompt-{i // GROUP}" for i in range(REWARDS)],
-        "tasks": [f"task-{i // GROUP % TASKS}" for i in range(REWARDS)],
+        "rewards": [round(source.gauss(0.7, 0.4), 4) for _ in range(rewards)],
+        "groups": [f"prompt-{i // GROUP}" for i in range(rewards)],
+        "tasks": [f"task-{i // GROUP % TASKS}" for i in range(rewards)],
     }
 
 
@@ -67,11 +69,11 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def measure_pure() -> Times:
+def measure_pure(rewards: int) -> Times:
     """The library alone."""
     seconds, state = [], {}
-    for step in range(ROUNDS):
-        rollouts = Rollouts(**columns_of(step))
+    for step in range(WARM_UP + ROUNDS[rewards]):
+        rollouts = Rollouts(**columns_of(step, rewards))
         began = time.perf_counter()
         state = take_step(rollouts, state, spec=ONETHINKER_RELEASED).state
         seconds.append(time.perf_counter() - began)
@@ -95,9 +97,9 @@ class Disk:
         self._file.close()
 
 
-def body_of(step: int) -> bytes:
-    """The request for a step."""
-    return orjson.dumps({"run": "bench", "step": step, **columns_of(step)})
+def body_of(step: int, rewards: int) -> bytes:
+    """The request for a step, of a run that has steps of that size only."""
+    return orjson.dumps({"run": f"bench-{rewards}", "step": step, **columns_of(step, rewards)})
 
 
 def take(replica: Replica, body: bytes) -> bytes:
@@ -107,8 +109,9 @@ def take(replica: Replica, body: bytes) -> bytes:
     return answer.data
 
 
-def measure_stores(folder: Path) -> dict[str, Times]:
-    """Each store and the disk, in turns."""
+@contextmanager
+def serving(folder: Path) -> Iterator[dict[str, Replica]]:
+    """A service for each store."""
     with ExitStack() as stack:
         redis = RedisServer(folder)
         stack.callback(redis.kill)
@@ -123,14 +126,20 @@ def measure_stores(folder: Path) -> dict[str, Times]:
             stack.callback(replicas[name].kill)
         for replica in replicas.values():
             replica.wait()
-        disk = Disk(folder, len(take(replicas["memory"], body_of(0))))
-        stack.callback(disk.close)
+        yield replicas
+
+
+def measure(folder: Path, replicas: dict[str, Replica], rewards: int) -> dict[str, Times]:
+    """The library, then each store and the disk in turns, for steps of one size."""
+    with closing(Disk(folder, len(take(replicas["memory"], body_of(0, rewards))))) as disk:
         seconds = {name: [] for name in (*replicas, "fsync")}
-        for body in map(body_of, range(1, WARM_UP + ROUNDS)):
+        for step in range(1, 1 + WARM_UP + ROUNDS[rewards]):
+            body = body_of(step, rewards)
             for name, replica in replicas.items():
                 seconds[name].append(timed(lambda r=replica, b=body: take(r, b)))
             seconds["fsync"].append(timed(disk.put))
-    return {name: Times.of(values[WARM_UP:]) for name, values in seconds.items()}
+    times = {name: Times.of(values[WARM_UP:]) for name, values in seconds.items()}
+    return {"library": measure_pure(rewards), **times}
 
 
 def judge(times: dict[str, Times]) -> dict[str, bool]:
@@ -139,22 +148,31 @@ def judge(times: dict[str, Times]) -> dict[str, bool]:
     return {name: times[name].p50 <= bound for name in ("sqlite", "redis")}
 
 
+def show(times: dict[int, dict[str, Times]], within: dict[str, bool], load: float) -> None:
+    """Print the table."""
+    sizes = [f"{size} rewards: p50, p99 ms" for size in times]
+    table = Table("", *sizes, "within 2 x memory + fsync")
+    for name in times[PROMISED]:
+        verdict = {True: "yes", False: "NO"}.get(within.get(name), "")
+        table.add_row(
+            name, *(f"{of[name].p50:.2f}, {of[name].p99:.2f}" for of in times.values()), verdict
+        )
+    Console().print(f"{TASKS} tasks; load {load:.1f}", table)
+
+
 def main() -> None:
     """Measure, print and write."""
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as folder:
-        times = {"library": measure_pure(), **measure_stores(Path(folder))}
-    within = judge(times)
-    table = Table("", "p50 ms", "p99 ms", "within 2 x memory + fsync")
-    for name, of in times.items():
-        verdict = {True: "yes", False: "NO"}.get(within.get(name), "")
-        table.add_row(name, f"{of.p50:.2f}", f"{of.p99:.2f}", verdict)
-    Console().print(f"{REWARDS} rewards, {TASKS} tasks, {ROUNDS} steps; load {load:.1f}", table)
+    with tempfile.TemporaryDirectory() as name, serving(folder := Path(name)) as replicas:
+        times = {rewards: measure(folder, replicas, rewards) for rewards in ROUNDS}
+    within = judge(times[PROMISED])
+    show(times, within, load)
     report = {
-        "rewards": REWARDS,
         "tasks": TASKS,
         "rounds": ROUNDS,
-        "milliseconds": {name: asdict(of) for name, of in times.items()},
+        "milliseconds": {
+            size: {name: asdict(of) for name, of in row.items()} for size, row in times.items()
+        },
         "within_twice_memory_plus_fsync": within,
         "load_before": load,
         "processors": os.cpu_count(),
