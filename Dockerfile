@@ -13,17 +13,17 @@ COPY deploy/constraints.txt deploy/
 RUN python -m venv /venv && touch README.md LICENSE
 
 FROM build AS build-gpu
-RUN --mount=type=cache,target=/cache /venv/bin/pip install '.[service,async,polar,sam2]'
+RUN --mount=type=cache,target=/cache /venv/bin/pip install '.[service,async,tracing,polar,sam2]'
 COPY . .
 RUN --mount=type=cache,target=/cache /venv/bin/pip install --no-deps --force-reinstall .
 
 FROM build AS build-ray
-RUN --mount=type=cache,target=/cache /venv/bin/pip install '.[service,async,polar,sam2,ray]'
+RUN --mount=type=cache,target=/cache /venv/bin/pip install '.[service,async,tracing,polar,sam2,ray]'
 COPY . .
 RUN --mount=type=cache,target=/cache /venv/bin/pip install --no-deps --force-reinstall .
 
 FROM build AS build-cpu
-RUN --mount=type=cache,target=/cache /venv/bin/pip install '.[service,async]'
+RUN --mount=type=cache,target=/cache /venv/bin/pip install '.[service,async,tracing]'
 COPY . .
 RUN --mount=type=cache,target=/cache /venv/bin/pip install --no-deps --force-reinstall .
 
