@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import structlog
 from msgspec import structs
 
 from rewards.errors import BadMedia, MissingInput, ModelFailed, OutOfTime, RewardError
@@ -76,7 +77,7 @@ class MaskLane:
             groups[look.item.kind, look.media].append(index)
         judged = await asyncio.gather(
             *(
-                self._judge_group([looks[index].item for index in members], media, spec, deadline)
+                self._judge_safely([looks[index].item for index in members], media, spec, deadline)
                 for (_, media), members in groups.items()
             )
         )
@@ -84,6 +85,16 @@ class MaskLane:
         for members, found in zip(groups.values(), judged, strict=True):
             outcomes.update(zip(members, found, strict=True))
         return [outcomes[index] for index in range(len(looks))]
+
+    async def _judge_safely(
+        self, items: list[Prepared], media: Media | None, spec: Spec, deadline: float | None
+    ) -> list[Outcome]:
+        try:
+            return await self._judge_group(items, media, spec, deadline)
+        except Exception as error:  # noqa: BLE001 - the boundary of this lane: the others go on
+            structlog.get_logger().exception("masks_failed")
+            failed = ModelFailed(f"the masks could not be judged: {type(error).__name__}")
+            return [failed] * len(items)
 
     async def _judge_group(
         self, items: list[Prepared], media: Media | None, spec: Spec, deadline: float | None

@@ -16,7 +16,7 @@ import numpy as np
 
 from rewards.errors import BadMedia, OutOfTime, WorkerDied
 from rewards.ports import Pixels
-from service.errors import MediaMissing, TooLarge
+from service.errors import MediaMissing, TooLarge, Unavailable
 from service.media.limits import Description, MediaLimits
 
 
@@ -62,24 +62,33 @@ class DecodePool:
     async def decode(self, path: Path, *, fps: float | None = None) -> Frames:
         """Decode an image, or a video sampled `fps` times a second; raises as `describe`."""
         task: dict[str, Any] = {"work": "image"} if fps is None else {"work": "clip", "fps": fps}
-        with tempfile.NamedTemporaryFile(prefix="frames-") as out:
-            done = await self._ask({**task, "path": str(path), "out": out.name})
-            times_s = tuple(done["times_s"])
-            shape = (len(times_s), done["height"], done["width"], 3)
-            # The mapping outlives the name, and frames come into memory as they are read.
-            return Frames(np.memmap(out.name, np.uint8, "r", shape=shape), times_s)
+        try:
+            with tempfile.NamedTemporaryFile(prefix="frames-") as out:
+                done = await self._ask({**task, "path": str(path), "out": out.name})
+                times_s = tuple(done["times_s"])
+                shape = (len(times_s), done["height"], done["width"], 3)
+                # The mapping outlives the name, and frames come into memory as they are read.
+                return Frames(np.memmap(out.name, np.uint8, "r", shape=shape), times_s)
+        except OSError as error:
+            raise Unavailable(f"no room for decoded frames: {error.strerror}") from error
 
     async def close(self) -> None:
         """End every process; tasks under way are lost."""
         await asyncio.gather(*(decoder.end() for decoder in self._running))
         self._running.clear()
 
+    async def _start(self) -> "_Decoder":
+        try:
+            return await _Decoder.start(self._memory_bytes)
+        except OSError:
+            raise WorkerDied("no process could be started to decode this content") from None
+
     async def _ask(self, task: Mapping[str, Any]) -> Mapping[str, Any]:
         decoder = await self._idle.get()
         answer = None
         try:
             if decoder is None:
-                decoder = await _Decoder.start(self._memory_bytes)
+                decoder = await self._start()
                 self._running.add(decoder)
             answer = await decoder.ask({**task, "limits": asdict(self.limits)}, self._task_s)
         finally:

@@ -31,9 +31,9 @@ LEFT_BOX = {"boxes": [0, 0, 500, 1000], "positive_points": [], "negative_points"
 class Bench:
     """A mask lane, its network, and what was uploaded to it."""
 
-    def __init__(self, folder, capacity):
+    def __init__(self, folder, capacity, library):
         self.network = PlainNetwork()
-        self.library = MediaLibrary(
+        self.library = library(
             MediaStore(folder, max_bytes=10**8, max_file_bytes=10**8),
             DecodePool(MediaLimits(), workers=1),
         )
@@ -63,9 +63,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def opened(folder, *, px=10**9, waiting_px=10**12):
+async def opened(folder, *, px=10**9, waiting_px=10**12, library=MediaLibrary):
     """Start a bench whose network has done nothing yet."""
-    bench = Bench(folder, Capacity(waiting_items=waiting_px, active_items=px))
+    bench = Bench(folder, Capacity(waiting_items=waiting_px, active_items=px), library)
     await bench.library.start()
     await bench.lane.start()
     bench.network.encoded.clear()

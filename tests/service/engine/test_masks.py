@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+import structlog
 
 from rewards.errors import BadMedia, BadTruth, MissingInput, ModelFailed, NoModel, OutOfTime
 from rewards.sample import Media, Sample
@@ -14,6 +15,7 @@ from service.engine.isolation.cases import IsolationLimits
 from service.engine.isolation.pool import IsolatedPool
 from service.engine.masks import FRAME_PX
 from service.engine.scoring import ScoringEngine
+from service.media.library import MediaLibrary
 from tests import coins
 from tests.real_media import coins as coins_file
 from tests.service.engine.mask_bench import (
@@ -238,6 +240,30 @@ def test_a_failing_model_unscores_and_recovers(tmp_path):
             assert not bench.lane.health().ready
             assert all(isinstance(verdict, Scored) for verdict in await bench.score(samples))
             assert bench.lane.health().ready
+
+    asyncio.run(main())
+
+
+def test_a_defect_about_one_picture_leaves_the_others_alone(tmp_path):
+    """What nobody foresaw is a retryable error of the items it met, and is logged."""
+
+    class Faulty(MediaLibrary):
+        async def picture(self, digest):
+            if digest == "0" * 64:
+                raise TypeError("a defect")
+            return await super().picture(digest)
+
+    async def main():
+        async with opened(tmp_path, library=Faulty) as bench:
+            digest = await bench.upload(PICTURE)
+            batch = [about(MASKS[0], digest), about(MASKS[0], "0" * 64), about(MASKS[1], digest)]
+            with structlog.testing.capture_logs() as logs:
+                first, failed, last = await bench.score(batch)
+            assert isinstance(first, Scored)
+            assert isinstance(last, Scored)
+            assert isinstance(failed.error, ModelFailed)
+            assert failed.error.retryable
+            assert [line["event"] for line in logs] == ["masks_failed"]
 
     asyncio.run(main())
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import tempfile
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from skimage import data
 
 from rewards.errors import BadMedia, OutOfTime, WorkerDied
-from service.errors import MediaMissing, TooLarge
+from service.errors import MediaMissing, TooLarge, Unavailable
 from service.media.limits import MediaLimits
 from service.media.pool import DecodePool
 from tests.real_media import coins, encoded, png_that_declares, ramp, video
@@ -165,6 +166,24 @@ def test_a_caller_who_leaves_frees_the_process_for_others(tmp_path):
             with pytest.raises(asyncio.CancelledError):
                 await leaving
             assert (await pool.describe(path)).height == 303
+
+    asyncio.run(main())
+
+
+def test_a_disk_without_room_is_nothing_of_the_content(tmp_path, monkeypatch):
+    """The caller may try again, and the process lives on."""
+
+    async def main():
+        async with opened() as pool:
+            path = written(tmp_path, coins())
+            await pool.describe(path)
+            before = pids(pool)
+            monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+            with pytest.raises(Unavailable, match="no room for decoded frames"):
+                await pool.decode(path)
+            monkeypatch.setattr(tempfile, "tempdir", None)
+            assert (await pool.decode(path)).pixels.shape == (1, 303, 384, 3)
+            assert pids(pool) == before
 
     asyncio.run(main())
 
