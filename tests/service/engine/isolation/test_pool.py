@@ -112,6 +112,19 @@ def test_memory_is_bounded():
     assert kills == []
 
 
+@pytest.mark.promise(19)
+def test_a_truth_that_takes_all_memory_is_the_datasets_fault():
+    """No answer is to blame, and none is scored 0 for it."""
+    limits = IsolationLimits(workers=1, cpu_s=20.0, memory_bytes=512 << 20)
+    lists = '{"boxes": [' + "[]," * 6_000_000 + "0]}"
+    case = Case("spatial_grounding", None, '{"boxes": [0, 0, 1, 1]}', lists)
+    outcomes, kills = judge([case, GOOD], limits=limits)
+    assert isinstance(outcomes[0], BadTruth)
+    assert str(outcomes[0]) == "it took more memory than is allowed to read the ground truth"
+    assert outcomes[1] == Score(1.0)
+    assert kills == []
+
+
 @pytest.mark.promise(18)
 def test_a_killed_worker_is_replaced_and_its_case_judged_again():
     """A worker lost from outside costs nobody anything."""
