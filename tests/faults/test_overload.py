@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.benchmarks.load.overload import OPTIONS, WAITING_ITEMS, batch, overload
+from tests.benchmarks.load.overload import OPTIONS, WAITING_ITEMS, batch, overload, peak_of
 from tests.benchmarks.load.storm import storm
 from tests.benchmarks.load.watch import gauges, holding
 from tests.e2e.running import running
@@ -14,6 +14,8 @@ from tests.model_servers import hang, honest, serving
 
 pytestmark = pytest.mark.slow
 
+# As many as the event loop may keep for what blocks.
+MOST_THREADS = 8
 INSIDE = (
     "reward_admission_waiting_items",
     "reward_admission_active_items",
@@ -32,6 +34,7 @@ def inside(service):
 def narrow():
     """A service with little room, whose workers have to think."""
     with running(*OPTIONS) as service:
+        assert asyncio.run(peak_of(service, 1.0)) > 0
         yield service
 
 
@@ -64,8 +67,8 @@ def test_a_storm_of_callers_that_leave_leaves_nothing_behind(narrow, faults):
     narrow.wait_until(lambda: not any(inside(narrow)))
     narrow.wait_until(lambda: holding(narrow.process.pid).fds <= before.fds + 8)
     after = holding(narrow.process.pid)
-    assert after.threads <= before.threads + 4
-    assert after.zombies == 0
+    assert after.threads <= before.threads + MOST_THREADS
+    narrow.wait_until(lambda: holding(narrow.process.pid).zombies == 0)
     assert after.rss_mib - before.rss_mib < 64
     assert b"reward_http_inflight_requests 1.0" in narrow.get("/metrics").data
 

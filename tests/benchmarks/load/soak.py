@@ -110,7 +110,7 @@ def broken(samples: Sequence[Sample], settled: Sequence[Sample]) -> list[str]:
         found.append(f"memory grows by {slope(settled):.2f} MiB a minute")
     if (
         last.service.fds > first.service.fds + 10
-        or last.service.threads > first.service.threads + 4
+        or last.service.threads > first.service.threads + 8
     ):
         found.append(f"files or threads grow: {first.service} -> {last.service}")
     if any(sample.service.zombies > 1 for sample in samples):

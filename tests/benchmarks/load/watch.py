@@ -17,7 +17,10 @@ MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What the processes of a service hold at one instant."""
+    """What a service holds at one instant.
+
+    Memory and zombies are those of all its processes, files and threads of the one that serves.
+    """
 
     rss_mib: float
     fds: int
@@ -29,14 +32,13 @@ def holding(pid: int) -> Holding:
     """Look at a process and at those that it started."""
     family = [psutil.Process(pid)]
     family += family[0].children(recursive=True)
-    rss = threads = zombies = 0
+    rss = zombies = 0
     for process in family:
         with suppress(psutil.NoSuchProcess):
             rss += process.memory_info().rss
-            threads += process.num_threads()
             zombies += process.status() == psutil.STATUS_ZOMBIE
     fds = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-    return Holding(rss / MIB, fds, threads, zombies)
+    return Holding(rss / MIB, fds, family[0].num_threads(), zombies)
 
 
 def gauges(text: str) -> dict[str, float]:
