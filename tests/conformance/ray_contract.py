@@ -22,8 +22,8 @@ ACTORS = 3
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
-    """A cluster of one machine."""
-    ray.init(num_cpus=ACTORS, include_dashboard=False, log_to_driver=False)
+    """A cluster of its own, whatever else runs on the machine."""
+    ray.init("local", num_cpus=ACTORS, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 

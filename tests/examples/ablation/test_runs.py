@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 
@@ -95,7 +96,7 @@ def test_trl_is_asked_the_same(settings, service_url):
 
 
 @pytest.mark.long
-def test_trls_trainer_learns_what_our_loop_learns(settings, service_url, tmp_path):
+def test_trls_trainer_learns_what_our_loop_learns(settings, tmp_path):
     """Three seeds, sixty steps: both rise by more than they end apart, which is noise.
 
     The sum of the four tasks' rewards rises by about 0.35; the difference between two runs of
@@ -103,12 +104,12 @@ def test_trls_trainer_learns_what_our_loop_learns(settings, service_url, tmp_pat
     """
     job = replace(settings.job, output=tmp_path, steps=60)
     learning = replace(settings, job=job, cold_start=load_settings().cold_start)
-    ends = {}
-    for trainer in (OURS, TRLS):
-        for seed in range(3):
-            path = make_run(learning, service_url, trainer, "ema_grpo", seed)
+    ends = {OURS: [], TRLS: []}
+    with running() as service:
+        for trainer, seed in product(ends, range(3)):
+            path = make_run(learning, service.url, trainer, "ema_grpo", seed)
             sums = [sum(step.values()) for step in json.loads(path.read_text())["rewards"]]
-            ends.setdefault(trainer, []).append((fmean(sums[:10]), fmean(sums[-20:])))
+            ends[trainer].append((fmean(sums[:10]), fmean(sums[-20:])))
     rises = {trainer: fmean(last - first for first, last in some) for trainer, some in ends.items()}
     apart = fmean(ours[1] - trls[1] for ours, trls in zip(ends[OURS], ends[TRLS], strict=True))
     assert min(rises.values()) > 0.2
