@@ -110,15 +110,18 @@ class RayCluster:
         self.nodes = []
 
 
-def small_config(folder, args, *, replicas):
-    """Write the deployment's own file with other arguments, and of a size for two processors."""
+def small_config(folder, args, **scaling):
+    """Write the deployment's own file with other arguments, and of a size for two processors.
+
+    `scaling` says how many replicas there are, and when.
+    """
     config = yaml.safe_load(CONFIG.read_text())
     config["applications"] = [one for one in config["applications"] if one["name"] in args]
     for application in config["applications"]:
         application["args"] = args[application["name"]]
         for deployment in application["deployments"]:
             del deployment["autoscaling_config"]
-            deployment["num_replicas"] = replicas
+            deployment.update(scaling)
             deployment["max_replicas_per_node"] = 1
             deployment["ray_actor_options"] = {"num_cpus": 0.1}
     path = folder / "serve.yaml"

@@ -93,7 +93,7 @@ def on_ray(cluster: RayCluster, folder: Path, found: dict[str, Any]) -> None:
     far = RayAddress.read(f"ray://127.0.0.1:{cluster.client_port}/polar")
     for replicas in (1, 2):
         args = {"polar": {"polar": str(folder / "polar")}}
-        cluster.deploy(small_config(folder, args, replicas=replicas))
+        cluster.deploy(small_config(folder, args, num_replicas=replicas))
         # Serve takes a moment to note that it wants another one.
         time.sleep(5)
         found[f"items_per_s_{replicas}"] = asyncio.run(

@@ -1,6 +1,7 @@
 """The Ray cluster of the manifests: what it serves, who reaches it, and what fits on it."""
 
 import subprocess
+import sys
 from pathlib import PurePath
 
 import pytest
@@ -11,7 +12,13 @@ from service.settings import Settings
 from tests.deploy.test_kubernetes import SCRIPTS, built, pods, settings, templates
 from tests.house.source import ROOT
 
-CONFIG = yaml.safe_load((ROOT / "deploy/ray/serve.yaml").read_text())
+FILE = ROOT / "deploy/ray/serve.yaml"
+CONFIG = yaml.safe_load(FILE.read_text())
+READ = """
+import sys, yaml
+from ray.serve.schema import ServeDeploySchema
+ServeDeploySchema.model_validate(yaml.safe_load(open(sys.argv[1])))
+"""
 APPLICATIONS = {one["name"]: one for one in CONFIG["applications"]}
 applications = pytest.mark.parametrize("application", APPLICATIONS.values(), ids=APPLICATIONS)
 HEAD, WORKER = "reward-ray-head", "reward-ray-gpu"
@@ -38,6 +45,12 @@ def test_the_cluster_serves_what_is_served_elsewhere():
     """The manifest holds the applications of deploy/ray/serve.yaml; only the proxy differs."""
     served = yaml.safe_load(built("ray")["RayService", "reward-ray"]["spec"]["serveConfigV2"])
     assert served == {**CONFIG, "proxy_location": "HeadOnly"}
+
+
+@pytest.mark.slow
+def test_serve_can_read_its_file():
+    """Ray Serve's own schema accepts every field, in a process where its warnings are its own."""
+    subprocess.run([sys.executable, "-c", READ, FILE], check=True)
 
 
 def test_ray_is_the_version_that_was_tested():

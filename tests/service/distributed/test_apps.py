@@ -53,7 +53,7 @@ def cluster(checkpoints, tmp_path_factory):
     """Two nodes with both applications on them."""
     args = {"polar": {"polar": str(checkpoints["polar"])}}
     args["sam2"] = {"sam2": str(checkpoints["sam2"]), "sam2_device": "cpu"}
-    config = small_config(tmp_path_factory.mktemp("serve"), args, replicas=2)
+    config = small_config(tmp_path_factory.mktemp("serve"), args, num_replicas=2)
     cluster = RayCluster()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in cluster.variables.items():
@@ -326,8 +326,32 @@ def test_the_service_finds_ray_again(service, cluster, checkpoints, raw_scores, 
     service.wait_until(lambda: not any(ready(service)), PATIENCE_S)
     cluster.start(nodes=1)
     polar = {"polar": {"polar": str(checkpoints["polar"])}}
-    cluster.deploy(small_config(tmp_path, polar, replicas=1))
+    cluster.deploy(small_config(tmp_path, polar, num_replicas=1))
     service.wait_until(lambda: parts(service)["similarity"] == (True, None), PATIENCE_S)
     assert check(judged(service, bodies(raw_scores)), raw_scores) == len(ITEMS)
     missing = (False, "no application named 'sam2' is deployed")
     service.wait_until(lambda: parts(service)["masks"] == missing, PATIENCE_S)
+
+
+@pytest.mark.long
+def test_load_brings_another_replica(cluster, checkpoints, tmp_path):
+    """One replica is there while nobody asks; a second one comes with the work, and does some."""
+    quick = {"min_replicas": 1, "max_replicas": 2, "target_ongoing_requests": 1}
+    quick |= {"upscale_delay_s": 0.5, "metrics_interval_s": 0.2, "look_back_period_s": 1}
+    cluster.kill()
+    cluster.start()
+    polar = {"polar": {"polar": str(checkpoints["polar"])}}
+    cluster.deploy(small_config(tmp_path, polar, autoscaling_config=quick))
+
+    async def use(model):
+        await model.compare(ITEMS)
+        alone, end, number = done(model, "items"), time.monotonic() + PATIENCE_S, 0
+        while len(done(model, "items")) < 2 and time.monotonic() < end:
+            number += 1
+            fresh = [Comparison(one.prompt, one.reference, f"again {number}") for one in ITEMS]
+            await asyncio.gather(*(model.compare(fresh) for _ in range(8)))
+        return alone, done(model, "items")
+
+    alone, after = on_ray(RayPolar, "polar", use)
+    assert len(alone) == 1
+    assert len(after) == 2
