@@ -104,11 +104,11 @@ def simulate(
     ended_s = max(one.began_s + one.wait_s for one in waited)
     cuts = quantiles(waits, n=100, method="inclusive")
     return Outcome(
-        cuts[49],
-        cuts[98],
-        fleet.busy_s / replicas / ended_s,
-        store.busy_s / ended_s,
-        fleet.longest,
+        p50_s=cuts[49],
+        p99_s=cuts[98],
+        replicas_busy=fleet.busy_s / replicas / ended_s,
+        store_busy=store.busy_s / ended_s,
+        longest=fleet.longest,
     )
 
 

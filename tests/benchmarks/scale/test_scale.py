@@ -37,11 +37,16 @@ def test_replicas_are_as_busy_as_they_were_meant_to_be():
     assert 0.5 < simulate(slow, 200, replicas, lasts_s=600).replicas_busy < 0.62
 
 
-def test_twice_the_work_fills_things_twice_as_soon():
-    """The limits follow from the costs, each from its own."""
-    slow = replace(COSTS, item_s=2 * COSTS.item_s, record_bytes=2 * COSTS.record_bytes)
-    before, after = limits(COSTS), limits(slow)
+def test_what_costs_more_is_full_sooner():
+    """The limits follow from the costs, each from its own, and stand in the order of breaking."""
+    before, after = limits(COSTS), limits(replace(COSTS, item_s=2 * COSTS.item_s))
     assert list(before.values()) == sorted(before.values())
-    assert set(before) == set(after)
-    changed = {name for name in before if after[name] < before[name]}
-    assert {name.split(",")[0].split(" ")[0] for name in changed} == {"memory", "the", "one", "16"}
+    assert {name for name in before if after[name] < before[name]} == {
+        "one replica, 60% busy",
+        "16 replicas, 60% busy",
+    }
+    lean = limits(replace(COSTS, record_bytes=COSTS.record_bytes / 2))
+    assert {name.split(",")[0] for name in before if lean[name] > before[name]} == {
+        "memory of the shipped Redis",
+        "the same with `--answer-steps 16 --record-steps 1000`",
+    }
