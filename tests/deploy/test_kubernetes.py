@@ -241,6 +241,14 @@ def test_what_is_written_has_a_place(overlay):
 
 
 @overlays
+def test_a_caller_finds_its_uploads_again(overlay):
+    """Where masks are judged, a caller keeps to the replica that has its images."""
+    service = built(overlay)["Service", "reward-service"]["spec"]
+    affinity = "ClientIP" if settings(overlay).sam2 else None
+    assert service.get("sessionAffinity") == affinity
+
+
+@overlays
 def test_a_metric_that_scales_exists(overlay):
     """The autoscaler asks for a metric that the adapter makes of what the service measures."""
     metrics = built(overlay)["HorizontalPodAutoscaler", "reward-service"]["spec"]["metrics"]

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+ROLLOUTS = 1024
+"""Rollouts of a step."""
+
 MEASURED = Path(__file__).with_name("measured.json")
 
 

@@ -9,8 +9,7 @@ from statistics import quantiles
 import yaml
 
 from service.settings import Settings
-from tests.benchmarks.bench_advantage import REWARDS as STEP_ROLLOUTS
-from tests.benchmarks.scale.costs import Costs
+from tests.benchmarks.scale.costs import ROLLOUTS, Costs
 from tests.benchmarks.scale.queues import Stage, Station, go_round
 from tests.house.source import ROOT
 
@@ -27,7 +26,7 @@ class Job:
     Pauses and what an item costs vary as gamma variables with these coefficients of variation.
     """
 
-    rollouts: int = STEP_ROLLOUTS
+    rollouts: int = ROLLOUTS
     parts: int = 8
     pause_s: float = 60.0
     pause_cv: float = 0.25

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import psutil
 
-from tests.benchmarks.bench_advantage import REWARDS, Disk, body_of, take
+from tests.benchmarks.bench_advantage import Disk, body_of, take
 from tests.benchmarks.rewards.service import serving
 from tests.benchmarks.rewards.workload import make_step, to_wire
-from tests.benchmarks.scale.costs import MEASURED
+from tests.benchmarks.scale.costs import MEASURED, ROLLOUTS
 from tests.faults.replicas import Replica
 from tests.redis_server import RedisServer
 
@@ -75,12 +75,12 @@ def measure_steps(folder):
     """Seconds of the service, of Redis and of its disk for a step, and the bytes that it leaves."""
     with kept(folder) as (replica, redis):
         service, store = psutil.Process(replica.process.pid), psutil.Process(redis.process.pid)
-        answer = take(replica, body_of(0))
+        answer = take(replica, body_of(0, ROLLOUTS))
         disk = Disk(folder, len(answer))
         spent = [sum(part.cpu_times()[:2]) for part in (service, store)]
         memory, seconds = [used(redis)], []
         for step in range(1, 1 + RECORD_STEPS):
-            take(replica, body_of(step))
+            take(replica, body_of(step, ROLLOUTS))
             began = time.perf_counter()
             disk.put()
             seconds.append(time.perf_counter() - began)
@@ -96,7 +96,7 @@ def measure_steps(folder):
         "step_s": spent[0],
         "store_s": spent[1],
         "disk_s": statistics.median(seconds),
-        "rollout_answer_bytes": ((memory[1] - memory[0]) / ANSWER_STEPS - record) / REWARDS,
+        "rollout_answer_bytes": ((memory[1] - memory[0]) / ANSWER_STEPS - record) / ROLLOUTS,
         "record_bytes": record,
     }
 
