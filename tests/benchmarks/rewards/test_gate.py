@@ -1,5 +1,7 @@
 """A gate: whoever halves the speed of the library hears of it."""
 
+import pytest
+
 from tests.benchmarks.rewards.report import TARGETS
 from tests.benchmarks.rewards.rounds import Rounds, Turn
 from tests.benchmarks.rewards.ways import Shape, by_hand, library
@@ -8,6 +10,7 @@ SHAPE = Shape(24, 8, quick=16)
 ROUNDS = 3
 
 
+@pytest.mark.promise(57)
 def test_the_library_is_not_slower_than_half_its_target():
     """On a small mixed step, a ratio of processor times taken in turns: no clock decides."""
     library(SHAPE.step(0))
