@@ -13,7 +13,7 @@ from service.engine.isolation.process import Template
 from service.engine.isolation.supervisor import Supervisor
 
 CHUNKS_PER_WORKER = 4
-LARGEST_CHUNK = 32
+LARGEST_CHUNK = 8
 
 
 def _ignore(reason: str) -> None:
