@@ -1,12 +1,13 @@
 """The lane of masks: what rollouts look at is brought in once, drawn by a model, and judged."""
 
 import asyncio
+import logging
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import structlog
 from msgspec import structs
 
 from rewards.errors import BadMedia, MissingInput, ModelFailed, OutOfTime, RewardError
@@ -20,6 +21,8 @@ from service.engine.admission import Admission
 from service.engine.scenes import Drawable, Outcome, Scene, judge_drawings, read_items
 from service.errors import ServiceError, TooLarge
 from service.media.library import MediaLibrary
+
+log = logging.getLogger(__name__)
 
 LATE = OutOfTime("the deadline passed before this item's masks were drawn")
 # What the embedding of a frame takes: 16 bytes for each pixel of SAM 2's 1024x1024.
@@ -92,8 +95,10 @@ class MaskLane:
         try:
             return await self._judge_group(items, media, spec, deadline)
         except Exception as error:  # noqa: BLE001 - the boundary of this lane: the others go on
-            structlog.get_logger().exception("masks_failed")
-            failed = ModelFailed(f"the masks could not be judged: {type(error).__name__}")
+            place, name = traceback.extract_tb(error.__traceback__)[-1], type(error).__name__
+            at = f"{place.filename}:{place.lineno}"
+            log.error("masks failed: %s at %s", name, at)  # noqa: TRY400 - its text may hold a payload
+            failed = ModelFailed(f"the masks could not be judged: {name}")
             return [failed] * len(items)
 
     async def _judge_group(
