@@ -106,7 +106,7 @@ def _meanwhile(service: Service, call: Callable[..., None]) -> Iterator[None]:
 
 def measure_workers(report: Report) -> None:
     """Time formulas that only algebra can tell, on one core by one worker and on two by two."""
-    shape = Shape(128, 1, recipes=(replace(MATH, make=equal_formula),))
+    shape = Shape(1024, 1, quick=2, recipes=(replace(MATH, make=equal_formula),))
     with serving([0], workers="1") as one, serving([0, 1], workers="2") as two:
         rounds = Rounds.take(
             {
