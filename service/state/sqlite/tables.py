@@ -21,6 +21,8 @@ from service.state.records import (
 )
 from service.state.sqlite import statements as sql
 
+PAUSE_S = 0.01
+
 
 class Tables:
     """An open database file. Every write is one transaction, on disk before it returns.
@@ -40,7 +42,7 @@ class Tables:
         self._retention = retention
         self._clock = clock
         self._db = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(self._db, busy_s)
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA foreign_keys = ON")
         with self._transaction():
@@ -176,6 +178,20 @@ class Tables:
 
     def _oldest(self) -> float:
         return self._clock() - self._retention.expire_s
+
+
+def _write_ahead(database: sqlite3.Connection, busy_s: float) -> None:
+    # SQLite waits for another's transaction, but not for another that makes this very change.
+    until = time.monotonic() + busy_s
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(PAUSE_S)
+        else:
+            return
 
 
 def _head_of(row: Any) -> Head:

@@ -5,12 +5,15 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
 from service.errors import BadSettings, StateUnavailable
-from service.state.records import Head, Mark, Record, Write
+from service.state.records import Head, Mark, Record, Retention, Write
 from service.state.sqlite.store import SqliteStore
+from service.state.sqlite.tables import Tables
 
 pytestmark = pytest.mark.anyio
 
@@ -58,6 +61,20 @@ async def test_two_processes_share_a_file_without_losing_a_write(path):
     lines = [record.line for record in await store.records("job", after=0, limit=999)]
     assert lines == [b"%d" % version for version in range(1, 201)]
     await store.close()
+
+
+def test_a_new_file_may_be_opened_by_several_at_once(tmp_path):
+    """Who makes it and who waits is theirs: sixteen files, four at each, none is turned away."""
+
+    def meet(path, gate):
+        gate.wait(timeout=30)
+        Tables(path, Retention(), busy_s=20).close()
+
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(16):
+            meeting = (str(tmp_path / f"{number}.db"), Barrier(4))
+            for opened in [threads.submit(meet, *meeting) for _ in range(4)]:
+                opened.result(timeout=60)
 
 
 async def test_every_write_is_on_disk_before_it_returns(path):
