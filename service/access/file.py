@@ -2,15 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import structlog
 
 from rewards.ports import Health
 from service.access.keys import Key, KeyRing
+from service.background import Background
 from service.errors import BadSettings
 
 PAUSE_S = 1.0
@@ -19,7 +17,7 @@ LARGEST_BYTES = 2**20
 log = structlog.get_logger()
 
 
-class KeyFile:
+class KeyFile(Background):
     """The keys of a file as it last made sense.
 
     The file is read once a second. One that cannot be read or understood any more changes nothing
@@ -49,21 +47,7 @@ class KeyFile:
         """How many keys there are, and how often the file changed to what makes no sense."""
         return {"known": len(self._ring.keys), "failed_reloads": self._failed}
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._read_on())
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-    async def _read_on(self) -> None:
+    async def _work(self) -> None:
         while True:
             await asyncio.sleep(PAUSE_S)
             await self._reload()

@@ -2,18 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
 from rewards.ports import Health
+from service.background import Background
 from service.errors import StateUnavailable
 from service.state.store import RunStore
 
 PAUSE_S = 1.0
 
 
-class StoreWatch:
+class StoreWatch(Background):
     """Asks a store once a second and remembers what came back."""
 
     def __init__(self, store: RunStore) -> None:
@@ -24,21 +22,7 @@ class StoreWatch:
         """Whether the store answered when it was last asked."""
         return {"store": self._latest}
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._ask_on())
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-    async def _ask_on(self) -> None:
+    async def _work(self) -> None:
         while True:
             try:
                 await self._store.ping()
