@@ -1,13 +1,12 @@
 """SAM 2 on Ray Serve, behind the `MaskModel` port."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from rewards.backends.ray_serve.address import RayAddress
-from rewards.backends.ray_serve.caller import Caller
-from rewards.backends.ray_serve.link import LATE, Link, LinkOptions
+from rewards.backends.ray_serve.link import LATE
+from rewards.backends.ray_serve.model import RayModel
 from rewards.backends.ray_serve.wire import (
     DrawCall,
     Drawings,
@@ -19,30 +18,19 @@ from rewards.backends.ray_serve.wire import (
     to_segmented,
 )
 from rewards.errors import ModelFailed, OutOfTime, ScorerUnavailable
-from rewards.ports import Clip, Health, MaskPrompt, Picture, Segmented
+from rewards.ports import Clip, MaskPrompt, Picture, Segmented
 
 Outcome = Segmented | ScorerUnavailable
 
 
-class RaySam2:
+class RaySam2(RayModel):
     """Draws masks on the replicas of an application.
 
     What is known of one image or clip is kept on one replica; its pixels are decoded and sent
     only when that replica asks for them.
     """
 
-    def __init__(self, address: RayAddress, options: LinkOptions | None = None) -> None:
-        self._link = Link(address, options)
-        self._caller = Caller(self._link, "sam2")
-
-    @property
-    def scorer(self) -> str:
-        """What the replicas say that they draw with."""
-        return self._caller.scorer
-
-    async def start(self) -> None:
-        """Connect; Ray does not have to answer yet."""
-        await self._link.start()
+    family = "sam2"
 
     async def segment_image(
         self, picture: Picture, prompts: Sequence[MaskPrompt], *, deadline: float | None = None
@@ -60,18 +48,6 @@ class RaySam2:
     ) -> list[Outcome]:
         """Track the distinct prompts on the replica that has the clip."""
         return await self._draw(clip, clip.times_s, prompts, frames, deadline)
-
-    def health(self) -> Health:
-        """Ready while a replica runs."""
-        return self._link.health()
-
-    def usage(self) -> Mapping[str, float]:
-        """Totals of all calls, whether the application is away, and what each replica has done."""
-        return self._caller.usage()
-
-    async def close(self) -> None:
-        """Let go of Ray."""
-        await self._link.close()
 
     async def _draw(
         self,
@@ -93,13 +69,13 @@ class RaySam2:
             left_s=left_s(deadline),
         )
         try:
-            drawn = await self._ask(call, view, deadline)
+            drawn = await self._drawn(call, view, deadline)
         except ScorerUnavailable as error:
             return [error] * len(prompts)
         outcomes = dict(zip(unique, drawn, strict=True))
         return [outcomes[prompt] for prompt in prompts]
 
-    async def _ask(
+    async def _drawn(
         self, call: DrawCall, view: Picture | Clip, deadline: float | None
     ) -> list[Outcome]:
         reply = await self._send(call, deadline)
@@ -111,7 +87,7 @@ class RaySam2:
         return [_outcome(one) for one in reply.outcomes]
 
     async def _send(self, call: DrawCall, deadline: float | None) -> Drawings:
-        return await self._caller.ask("draw", call.digest, call, Drawings, deadline=deadline)
+        return await self._ask("draw", call.digest, call, Drawings, deadline=deadline)
 
 
 async def _with_pixels(call: DrawCall, view: Picture | Clip, deadline: float | None) -> DrawCall:

@@ -3,14 +3,12 @@
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from rewards.backends.ray_serve.address import RayAddress
-from rewards.backends.ray_serve.caller import Caller
-from rewards.backends.ray_serve.link import Link, LinkOptions
+from rewards.backends.ray_serve.model import RayModel
 from rewards.backends.ray_serve.wire import CompareCall, Compared, Trouble, left_s, to_error
 from rewards.errors import ScorerUnavailable
-from rewards.ports import Comparison, Health
+from rewards.ports import Comparison
 
 Outcome = float | ScorerUnavailable
 
@@ -20,21 +18,10 @@ PARTS = 16
 CALL_ITEMS = 512
 
 
-class RayPolar:
+class RayPolar(RayModel):
     """Scores comparisons on the replicas of an application."""
 
-    def __init__(self, address: RayAddress, options: LinkOptions | None = None) -> None:
-        self._link = Link(address, options)
-        self._caller = Caller(self._link, "polar")
-
-    @property
-    def scorer(self) -> str:
-        """What the replicas say that they score with."""
-        return self._caller.scorer
-
-    async def start(self) -> None:
-        """Connect; Ray does not have to answer yet."""
-        await self._link.start()
+    family = "polar"
 
     async def compare(
         self, comparisons: Sequence[Comparison], *, deadline: float | None = None
@@ -50,26 +37,12 @@ class RayPolar:
             found.update(zip(chunk, task.result(), strict=True))
         return [found[comparison] for comparison in comparisons]
 
-    def health(self) -> Health:
-        """Ready while a replica runs."""
-        return self._link.health()
-
-    def usage(self) -> Mapping[str, float]:
-        """Totals of all calls, whether the application is away, and what each replica has done."""
-        return self._caller.usage()
-
-    async def close(self) -> None:
-        """Let go of Ray."""
-        await self._link.close()
-
     async def _score(
         self, part: int, chunk: list[Comparison], deadline: float | None
     ) -> list[Outcome]:
         call = CompareCall(chunk, left_s(deadline))
         try:
-            reply = await self._caller.ask(
-                "compare", f"part {part}", call, Compared, deadline=deadline
-            )
+            reply = await self._ask("compare", f"part {part}", call, Compared, deadline=deadline)
         except ScorerUnavailable as error:
             return [error] * len(chunk)
         return [to_error(one) if isinstance(one, Trouble) else one for one in reply.outcomes]

@@ -1,4 +1,4 @@
-"""Typed calls over a link, and what is known of the replicas that answered."""
+"""What models on Ray Serve have in common: a link, typed calls, and who answered them."""
 
 import time
 from collections import OrderedDict, defaultdict
@@ -7,9 +7,11 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from rewards.backends.ray_serve.link import Link
+from rewards.backends.ray_serve.address import RayAddress
+from rewards.backends.ray_serve.link import Link, LinkOptions
 from rewards.backends.ray_serve.wire import About, decode, encode, left_s
 from rewards.errors import ScorerUnavailable
+from rewards.ports import Health
 
 REPLICAS_REMEMBERED = 32
 
@@ -26,16 +28,33 @@ class Told(Protocol):
 Reply = TypeVar("Reply", bound=Told)
 
 
-class Caller:
-    """Asks for one model, counts, and remembers which model and replicas answered."""
+class RayModel:
+    """A model on the replicas of an application, in so far as it does not matter which.
 
-    def __init__(self, link: Link, family: str) -> None:
-        self._link = link
-        self.scorer = f"{family}:{link.address.app}"
+    `scorer` is what the replicas last said that they run; before that, the application's name.
+    """
+
+    family: str
+
+    def __init__(self, address: RayAddress, options: LinkOptions | None = None) -> None:
+        self._link = Link(address, options)
+        self.scorer = f"{self.family}:{address.app}"
         self._totals: dict[str, float] = defaultdict(float)
         self._replicas: OrderedDict[str, Mapping[str, float]] = OrderedDict()
 
-    async def ask(
+    async def start(self) -> None:
+        """Connect; Ray does not have to answer yet."""
+        await self._link.start()
+
+    def health(self) -> Health:
+        """Ready while a replica runs."""
+        return self._link.health()
+
+    async def close(self) -> None:
+        """Let go of Ray."""
+        await self._link.close()
+
+    async def _ask(
         self,
         method: str,
         key: str,
