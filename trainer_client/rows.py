@@ -19,7 +19,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "task": ("task",),
     "media": ("media",),
 }
-"""The names each field of an item goes by; the first that a row has counts."""
+"""The names each field of an item goes by; the first that a row fills counts."""
 
 MEDIA_TYPES = ("image", "video")
 CARRIED = frozenset(field.name for field in fields(Item)) - {"id", "response"}
@@ -60,8 +60,16 @@ def read_item(row: Mapping[str, Any], response: str, *, kind: str | None = None)
 
 
 def first_of(row: Mapping[str, Any], names: Sequence[str]) -> Any:
-    """Return what stands under the first of some names that a row has, `None` if it has none."""
-    return next((row[name] for name in names if row.get(name) is not None), None)
+    """Return what stands under the first of some names that a row fills, `None` if it has none.
+
+    Empty text stands back behind another name's.
+
+    >>> first_of({"solution": "", "answer": "4"}, ("solution", "answer"))
+    '4'
+    """
+    found = [row[name] for name in names if row.get(name) is not None]
+    filled = (value for value in found if not (isinstance(value, str) and not value))
+    return next(filled, found[0] if found else None)
 
 
 def _carried(truth: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,34 @@ FIELDS = {
     "examples": ("examples",),
 }
 IMAGE_MARK = "<image>"
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str | int)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(map(_is_text, value)))
+
+
+def _are_exchanges(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(each, list) and len(each) == 2 and all(map(_is_text, each))  # noqa: PLR2004  # a question and its response
+        for each in value
+    )
+
+
+SHAPES: Mapping[str, tuple[str, Callable[[object], bool]]] = {
+    **dict.fromkeys(("prompt", "kind", "media_type", "task"), ("text", _is_text)),
+    "id": ("text or a whole number", _is_name),
+    **dict.fromkeys(("images", "videos", "options"), ("text or a list of texts", _are_texts)),
+    "examples": ("a list of [question, response]", _are_exchanges),
+}
+"""What each field must be, where it is there; a ground truth may be any JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +75,8 @@ class Question:
     def read(cls, line: Mapping[str, Any], *, number: int, folder: Path) -> "Question":
         """Read one line of a data file; images are relative to its `folder`.
 
-        The first of each field's names that is there counts (`solution` before `answer`);
-        other fields are ignored. Raises `BadQuestion`.
+        The first of each field's names that holds something counts (`solution` before
+        `answer`); other fields are ignored. Raises `BadQuestion`.
 
         >>> line = {"problem": "2 + 2?", "problem_type": "numerical", "solution": "4"}
         >>> Question.read(line, number=7, folder=Path())
@@ -59,14 +87,19 @@ task=None, images=(), examples=())
         for name in ("prompt", "kind", "ground_truth"):
             if found[name] is None:
                 raise BadQuestion(f"line {number}: expected one of {', '.join(FIELDS[name])}")
+        for name, (shape, fits) in SHAPES.items():
+            if found[name] is not None and not fits(found[name]):
+                raise BadQuestion(
+                    f"line {number}: {' or '.join(FIELDS[name])}: expected {shape}; "
+                    f"got {found[name]!r:.60}"
+                )
         if found["videos"]:
             raise BadQuestion(f"line {number}: this loop reads images; videos are not supported")
-        images = tuple(folder / image for image in found["images"] or ())
+        images = tuple(folder / image for image in _list(found["images"]))
+        prompt = "\n".join([found["prompt"], *_options(found["options"])])
         return cls(
             id=str(number if found["id"] is None else found["id"]),
-            prompt=_with_marks(
-                _with_options(found["prompt"], found["options"]), len(images), number
-            ),
+            prompt=_with_marks(prompt, len(images), number),
             kind=found["kind"],
             ground_truth=found["ground_truth"],
             media_type=found["media_type"],
@@ -76,8 +109,13 @@ task=None, images=(), examples=())
         )
 
 
-def _with_options(prompt: str, options: list[str] | None) -> str:
-    return "\n".join([prompt, "Options:", *options]) if options else prompt
+def _list(given: str | list[str] | None) -> list[str]:
+    return [given] if isinstance(given, str) else given or []
+
+
+def _options(given: str | list[str] | None) -> list[str]:
+    options = _list(given)
+    return ["Options:", *options] if options else []
 
 
 def _with_marks(prompt: str, images: int, number: int) -> str:
@@ -90,28 +128,39 @@ def _with_marks(prompt: str, images: int, number: int) -> str:
 
 
 def read_questions(path: Path) -> tuple[Question, ...]:
-    """Read a JSONL file, one question a line; blank lines are skipped. Raises `BadQuestion`."""
+    """Read a JSONL file, one question a line; blank lines are skipped.
+
+    Raises `BadQuestion`, for an image that is not there too: at the start, not in mid-training.
+    """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise BadQuestion(f"{path}: {error.strerror}") from None
-    questions = []
-    for number, text in enumerate(lines, start=1):
-        if text.strip():
-            questions.append(_read_line(text, number, path))
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadQuestion(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        questions = tuple(
+            _read_line(text, number, path.parent)
+            for number, text in enumerate(lines, start=1)
+            if text.strip()
+        )
+    except BadQuestion as error:
+        raise BadQuestion(f"{path}: {error}") from None
     if not questions:
         raise BadQuestion(f"{path}: expected at least one question")
-    return tuple(questions)
+    return questions
 
 
-def _read_line(text: str, number: int, path: Path) -> Question:
+def _read_line(text: str, number: int, folder: Path) -> Question:
     try:
         line = json.loads(text)
-    except ValueError as error:
-        raise BadQuestion(f"{path}: line {number}: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise BadQuestion(f"line {number}: {error}") from None
     if not isinstance(line, dict):
-        raise BadQuestion(f"{path}: line {number}: expected a JSON object; got {text[:40]!r}")
-    return Question.read(line, number=number, folder=path.parent)
+        raise BadQuestion(f"line {number}: expected a JSON object; got {text[:40]!r}")
+    question = Question.read(line, number=number, folder=folder)
+    for image in question.images:
+        if not image.is_file():
+            raise BadQuestion(f"line {number}: no such file: {image}")
+    return question
 
 
 def questions_for_step(

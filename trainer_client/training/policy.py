@@ -17,6 +17,7 @@ from transformers import (
 )
 
 from trainer_client.training.config import LoraConfig, ModelConfig
+from trainer_client.training.errors import BadConfig
 from trainer_client.training.prompts import Encoder
 
 FAMILIES = {"text": AutoModelForCausalLM, "image_text": AutoModelForImageTextToText}
@@ -75,25 +76,39 @@ def load_policy(
     """Load weights, tokenizer and, for `image_text`, the image processor.
 
     The chat template must know images as Qwen's do. Code from the checkpoint is never run.
+    Raises `BadConfig` if the model is not there or not of the family.
     """
     device = torch.device(_device(config.device))
     dtype = DTYPES[config.dtype]
     held = dtype if config.lora else torch.float32
-    model = FAMILIES[config.family].from_pretrained(
-        config.name, dtype=held, trust_remote_code=False
-    )
-    encoder = Encoder(
-        tokenizer=AutoTokenizer.from_pretrained(config.name, trust_remote_code=False),
-        image_processor=_image_processor(config),
-        image_token=getattr(model.config, "image_token_id", None),
-        instructions=instructions,
-    )
+    with _opening(config):
+        model = FAMILIES[config.family].from_pretrained(
+            config.name, dtype=held, trust_remote_code=False
+        )
+        encoder = Encoder(
+            tokenizer=AutoTokenizer.from_pretrained(config.name, trust_remote_code=False),
+            image_processor=_image_processor(config),
+            image_token=getattr(model.config, "image_token_id", None),
+            instructions=instructions,
+        )
     if config.lora:
         model = _with_adapters(model, config.lora)
     frozen = None
     if with_reference and not config.lora:
         frozen = copy.deepcopy(model).requires_grad_(False).eval().to(device)
     return Policy(model.to(device), frozen, encoder, device, dtype)
+
+
+@contextmanager
+def _opening(config: ModelConfig) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        # The rest is advice on `from_pretrained`, over many lines.
+        (why, *_) = str(error).strip().splitlines() or [type(error).__name__]
+        raise BadConfig(
+            f"model.name: {config.name!r} cannot be opened as family {config.family!r}: {why}"
+        ) from error
 
 
 def _device(name: str) -> str:

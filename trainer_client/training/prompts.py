@@ -53,7 +53,7 @@ class Encoder:
             return Prompt(tokens, torch.zeros_like(tokens, dtype=torch.bool))
         if self.image_processor is None:
             raise BadQuestion(f"question {question.id}: has images, but the model reads only text")
-        pictures = [Image.open(path).convert("RGB") for path in question.images]
+        pictures = [_open(path, question) for path in question.images]
         seen = self.image_processor(images=pictures, return_tensors="pt")
         tokens = self._make_room(tokens, seen.image_grid_thw, question)
         sees = tokens == self.image_token
@@ -97,6 +97,14 @@ class Encoder:
             )
         repeats[marks] = grid.prod(-1) // self.image_processor.merge_size**2
         return tokens.repeat_interleave(repeats)
+
+
+def _open(path: Path, question: Question) -> Image.Image:
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise BadQuestion(f"question {question.id}: {path}: {error}") from None
 
 
 def collate(prompts: Sequence[Prompt], *, padding: int, device: torch.device) -> dict[str, Tensor]:

@@ -1,6 +1,5 @@
 """Tests for `trainer_client.training.data`."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -81,6 +80,17 @@ def test_images_without_marks_stand_before_the_question():
         ({"solution": None}, "line 3: expected one of ground_truth, solution, answer"),
         ({"problem": "<image><image>?"}, "expected 1 <image> marks, one an image; got 2"),
         ({"videos": ["a.mp4"]}, "videos are not supported"),
+        ({"problem": ["What?"]}, r"problem or prompt: expected text; got \['What\?'\]"),
+        ({"problem_type": 3}, "kind or problem_type: expected text; got 3"),
+        ({"data_type": []}, r"media_type or data_type: expected text; got \[\]"),
+        ({"task": {}}, "task: expected text; got {}"),
+        ({"problem_id": 1.5}, "id or problem_id: expected text or a whole number; got 1.5"),
+        ({"images": {"path": "a"}}, "images: expected text or a list of texts; got {'path': 'a'}"),
+        ({"images": [b"a"]}, "images: expected text or a list of texts"),
+        ({"options": ["A", 2]}, r"options: expected text or a list of texts; got \['A', 2\]"),
+        ({"examples": "Hi"}, r"examples: expected a list of \[question, response\]; got 'Hi'"),
+        ({"examples": ["Hi"]}, r"examples: expected a list of \[question, response\]"),
+        ({"examples": [["a", "b", "c"]]}, r"examples: expected a list of \[question, response\]"),
     ],
 )
 def test_a_line_that_cannot_be_asked_is_refused(change, message):
@@ -89,11 +99,27 @@ def test_a_line_that_cannot_be_asked_is_refused(change, message):
         read(ONETHINKER | change)
 
 
+def test_text_alone_is_a_list_of_one():
+    """It is not taken letter by letter."""
+    question = read(ONETHINKER | {"images": "cat.png", "options": "A. a cat"})
+    assert question.images == (Path("/data/cat.png"),)
+    assert question.prompt == "<image>What is this?\nOptions:\nA. a cat"
+
+
+def test_an_empty_solution_does_not_hide_the_answer():
+    """The first name that is filled counts; where all are empty, that is the truth."""
+    assert read(ONETHINKER | {"solution": "", "answer": "B"}).ground_truth == "B"
+    assert read(ONETHINKER | {"solution": ""}).ground_truth == ""
+
+
 def test_a_file_is_read_line_by_line(tmp_path):
-    """Blank lines are skipped and still counted; a line's number is its id if it has none."""
+    """Blank lines are skipped and still counted; a line's number is its id if it has none.
+
+    Only a line feed ends a line: JSON may hold the other separators of Unicode as they are.
+    """
     path = tmp_path / "train.jsonl"
-    line = json.dumps({"prompt": "a", "kind": "ocr", "ground_truth": "b"})
-    path.write_text(f"{line}\n\n{line}\n")
+    line = '{"prompt": "a\u2028b", "kind": "ocr", "ground_truth": "b"}'
+    path.write_text(f"{line}\r\n\n{line}\n", encoding="utf-8")
     assert [question.id for question in read_questions(path)] == ["1", "3"]
 
 
@@ -103,14 +129,17 @@ def test_a_file_is_read_line_by_line(tmp_path):
         (None, "No such file"),
         ("", "expected at least one question"),
         ("{", "line 1"),
-        ("[1]", "line 1: expected a JSON object"),
+        ("[1]", r"train\.jsonl: line 1: expected a JSON object"),
+        ('{"prompt": 1, "kind": "ocr", "ground_truth": 1}', r"train\.jsonl: line 1: problem or"),
+        ("[" * 100_000, "line 1"),
+        ("\udcff", r"train\.jsonl: .*can't decode"),
     ],
 )
 def test_a_file_without_questions_is_refused(tmp_path, content, message):
     """Missing, empty, not JSON, not objects."""
     path = tmp_path / "train.jsonl"
     if content is not None:
-        path.write_text(content)
+        path.write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(BadQuestion, match=message):
         read_questions(path)
 

@@ -33,7 +33,7 @@ max_new_tokens = 4
 def job_file(job, service_url, text_model, tmp_path):
     """A function that writes a job's file."""
 
-    def write(steps=2, url=service_url):
+    def write(steps=2, url=service_url, model=text_model):
         path = tmp_path / "job.toml"
         path.write_text(
             JOB.format(
@@ -42,7 +42,7 @@ def job_file(job, service_url, text_model, tmp_path):
                 steps=steps,
                 url=url,
                 train=job.data.train,
-                model=text_model,
+                model=model,
             )
         )
         return path
@@ -68,7 +68,11 @@ def test_a_job_can_be_resumed_to_more_steps(job, job_file):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"steps": 0}, "BadConfig: steps: expected at least 1"), ({"url": "ftp://x"}, "BadCall: url")],
+    [
+        ({"steps": 0}, "BadConfig: steps: expected at least 1"),
+        ({"url": "ftp://x"}, "BadCall: url"),
+        ({"model": "/no/such"}, "BadConfig: model.name: '/no/such' cannot be opened as family"),
+    ],
 )
 def test_a_mistake_is_one_line_and_status_1(job_file, capsys, change, said):
     """No traceback for what the file's author can mend."""
