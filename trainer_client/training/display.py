@@ -12,7 +12,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from trainer_client.training.records import EvaluationRecord, StepRecord
+from trainer_client.training.records import RAW_SCORE, EvaluationRecord, StepRecord, TaskRecord
 
 
 class Display:
@@ -50,8 +50,14 @@ def _news(record: StepRecord) -> str:
 
 
 def _tasks(record: EvaluationRecord) -> str:
-    own = ", ".join(f"{name} {_number(task.reward)}" for name, task in record.tasks.items())
+    own = ", ".join(f"{name} {_task(task)}" for name, task in record.tasks.items())
     return f"reward {_number(record.reward)} ({own})"
+
+
+def _task(record: TaskRecord) -> str:
+    if record.reward is None and RAW_SCORE in record.parts:
+        return f"raw score {_number(record.parts[RAW_SCORE])}"
+    return _number(record.reward)
 
 
 def _number(value: float | None) -> str:

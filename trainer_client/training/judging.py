@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from trainer_client.client import RewardClient
+from trainer_client.steps import Call
 from trainer_client.training.config import ServiceConfig
 from trainer_client.training.data import Question
 from trainer_client.training.rollouts import Rollouts
@@ -10,6 +11,9 @@ from trainer_client.wire.advantages import AdvantageResponse, Filter
 from trainer_client.wire.items import Item
 from trainer_client.wire.media import Media
 from trainer_client.wire.rewards import ItemResult
+from trainer_client.wire.text import decode, reading
+
+GROUP_RULE = "group_minmax"
 
 
 def judge(
@@ -21,6 +25,19 @@ def judge(
 ) -> tuple[ItemResult, ...]:
     """Return the verdict on every rollout, in order; one that was not scored has no reward."""
     return client.reward(list_items(questions, rollouts), spec=service.spec, run=run).results
+
+
+def is_relative(client: RewardClient, spec: str) -> bool:
+    """Whether a spec turns what a model scored into a place within the group."""
+
+    def read(body: bytes) -> bool:
+        with reading(f"GET /specs with {spec} among them"):
+            (constants,) = (
+                each["constants"] for each in decode(body)["specs"] if each["name"] == spec
+            )
+            return bool(constants["similarity_normalisation"] == GROUP_RULE)
+
+    return client.call(Call("GET", "/specs", read))
 
 
 def list_items(questions: Sequence[Question], rollouts: Rollouts) -> list[Item]:

@@ -23,12 +23,13 @@ from trainer_client.training.data import Question, questions_for_step, read_ques
 from trainer_client.training.errors import BadCheckpoint
 from trainer_client.training.experience import Experience
 from trainer_client.training.journal import Journal
-from trainer_client.training.judging import judge, weigh
+from trainer_client.training.judging import is_relative, judge, weigh
 from trainer_client.training.learning import Learner, learn
 from trainer_client.training.policy import load_policy
 from trainer_client.training.records import (
     EvaluationRecord,
     StepRecord,
+    absolute,
     mean_or_none,
     record_tasks,
 )
@@ -173,8 +174,13 @@ def learn_from(job: Job, step: int, experience: Experience, watch: "Stopwatch") 
 
 
 def evaluate(job: Job, step: int, questions: Sequence[Question]) -> EvaluationRecord:
-    """Have the likeliest response to every held-out question scored; nothing is learned."""
+    """Have the likeliest response to every held-out question scored; nothing is learned.
+
+    A response stands alone here. Where the spec places a model's scores within their group, its
+    accuracy would always be 1: its task then has no reward, but the mean `raw_score` in `parts`.
+    """
     config = job.config
+    relative = is_relative(job.client, config.service.spec)
     verdicts: list[ItemResult] = []
     lengths: list[int] = []
     for some in _batches(questions, config.data.prompts_per_step):
@@ -183,8 +189,10 @@ def evaluate(job: Job, step: int, questions: Sequence[Question]) -> EvaluationRe
         lengths += answers.lengths.tolist()
     return EvaluationRecord(
         step=step,
-        reward=mean_or_none(verdict.reward for verdict in verdicts),
-        tasks=record_tasks(questions, verdicts, lengths),
+        reward=mean_or_none(
+            verdict.reward for verdict in (absolute(verdicts) if relative else verdicts)
+        ),
+        tasks=record_tasks(questions, verdicts, lengths, relative=relative),
     )
 
 

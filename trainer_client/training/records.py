@@ -1,7 +1,7 @@
 """What a step or an evaluation came to, in all and task by task."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from trainer_client.training.data import Question
@@ -9,13 +9,18 @@ from trainer_client.training.learning import Update
 from trainer_client.wire.advantages import AdvantageResponse
 from trainer_client.wire.rewards import ItemResult
 
+RAW_SCORE = "raw_score"
+"""The part that says what a reward model scored, whatever accuracy the spec makes of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
     """One task's share of a batch: means over its scored rollouts, None where there are none.
 
-    `length` is in tokens, over all its rollouts. Of training steps only: `kept` is the share
-    of its rollouts that passed the filter, `std` the task's sigma after the step.
+    `length` is in tokens, over all its rollouts. `parts` are the means of what its kind measures
+    besides, such as an IoU. Of training steps only: `kept` is the share of its rollouts that
+    passed the filter, `std` the task's sigma after the step. Of evaluations only: `reward` and
+    `accuracy` are None where they would be a place within a group of one (see `evaluate`).
     """
 
     rollouts: int
@@ -25,6 +30,7 @@ class TaskRecord:
     format: float | None
     structure: float | None
     length: float
+    parts: Mapping[str, float]
     kept: float | None = None
     std: float | None = None
 
@@ -46,7 +52,10 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRecord:
-    """How the held-out questions were answered after `step` steps, one likeliest response each."""
+    """How the held-out questions were answered after `step` steps, one likeliest response each.
+
+    `reward` is the mean over the scored ones whose reward does not depend on a group.
+    """
 
     step: int
     reward: float | None
@@ -58,35 +67,61 @@ def record_tasks(
     verdicts: Sequence[ItemResult],
     lengths: Sequence[int],
     weighed: AdvantageResponse | None = None,
+    *,
+    relative: bool = False,
 ) -> dict[str, TaskRecord]:
-    """Sum up a batch by task; `verdicts` and `lengths` stand by rollout, groups in order."""
+    """Sum up a batch by task; `verdicts` and `lengths` stand by rollout, groups in order.
+
+    `relative`: where a model scored, reward and accuracy say nothing and are left out.
+    """
     size = len(verdicts) // len(questions)
     rows: dict[str, list[int]] = {}
     for row in range(len(verdicts)):
         rows.setdefault(questions[row // size].task_key, []).append(row)
-    return {task: _record(task, own, verdicts, lengths, weighed) for task, own in rows.items()}
+    records = {}
+    for task, own in rows.items():
+        records[task] = _record(
+            [verdicts[row] for row in own], [lengths[row] for row in own], relative=relative
+        )
+        if weighed:
+            moments = weighed.tasks.get(task)
+            records[task] = replace(
+                records[task],
+                kept=fmean(weighed.kept[row] for row in own),
+                std=moments.std if moments else None,
+            )
+    return records
+
+
+def absolute(verdicts: Sequence[ItemResult]) -> list[ItemResult]:
+    """Return the verdicts whose reward does not depend on the rest of their group."""
+    return [verdict for verdict in verdicts if RAW_SCORE not in verdict.parts]
 
 
 def _record(
-    task: str,
-    rows: Sequence[int],
-    verdicts: Sequence[ItemResult],
-    lengths: Sequence[int],
-    weighed: AdvantageResponse | None,
+    verdicts: Sequence[ItemResult], lengths: Sequence[int], *, relative: bool
 ) -> TaskRecord:
-    own = [verdicts[row] for row in rows if verdicts[row].scored]
-    moments = weighed.tasks.get(task) if weighed else None
+    own = [verdict for verdict in verdicts if verdict.scored]
+    telling = absolute(own) if relative else own
     return TaskRecord(
-        rollouts=len(rows),
+        rollouts=len(verdicts),
         scored=len(own),
-        reward=mean_or_none(verdict.reward for verdict in own),
-        accuracy=mean_or_none(verdict.accuracy for verdict in own),
+        reward=mean_or_none(verdict.reward for verdict in telling),
+        accuracy=mean_or_none(verdict.accuracy for verdict in telling),
         format=mean_or_none(verdict.format for verdict in own),
         structure=mean_or_none(verdict.structure for verdict in own),
-        length=fmean(lengths[row] for row in rows),
-        kept=fmean(weighed.kept[row] for row in rows) if weighed else None,
-        std=moments.std if moments else None,
+        length=fmean(lengths),
+        parts=_mean_parts(own),
     )
+
+
+def _mean_parts(verdicts: Sequence[ItemResult]) -> dict[str, float]:
+    names = dict.fromkeys(name for verdict in verdicts for name in verdict.parts)
+    # A part is missing where an answer could not be read: it was not measured there.
+    return {
+        name: fmean(verdict.parts[name] for verdict in verdicts if name in verdict.parts)
+        for name in names
+    }
 
 
 def mean_or_none(values: Iterable[float | None]) -> float | None:

@@ -1,6 +1,7 @@
 """Tests for `trainer_client.training.display`."""
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -26,7 +27,8 @@ def test_the_bar_tells_of_the_newest_step():
 
 
 def test_an_evaluation_is_told_task_by_task():
-    """A task without a verdict is called so."""
-    tasks = {"math": task(0.75), "ocr": task(None)}
+    """A task without a verdict is called so; one without a place in a group has its score."""
+    judged = replace(task(None), parts={"raw_score": -9.25})
+    tasks = {"math": task(0.75), "ocr": task(None), "caption": judged}
     shown = show(EvaluationRecord(3, 0.75, tasks))
-    assert "evaluation after step 3: reward 0.75 (math 0.75, ocr unscored)" in shown
+    assert "reward 0.75 (math 0.75, ocr unscored, caption raw score -9.25)" in shown

@@ -13,7 +13,7 @@ from trainer_client.training.report import Change, measure_progress, measure_rew
 
 def task(reward, std=0.5):
     """A task's record."""
-    return TaskRecord(8, 8, reward, 0.5, 1.0, 0.5, 20.0, 1.0, std)
+    return TaskRecord(8, 8, reward, 0.5, 1.0, 0.5, 20.0, {"iou": 0.75}, 1.0, std)
 
 
 def step(number, **rewards):
@@ -75,6 +75,7 @@ def test_tensorboard_gets_every_number(tmp_path):
     assert board.Scalars("train/tasks/math/reward")[0].value == 0.25
     assert {"train/update/grad_norm", "train/seconds/sample", "eval/reward"} <= set(tags)
     assert "train/tasks/math/std" in tags
+    assert board.Scalars("train/tasks/math/parts/iou")[0].value == 0.75
     assert "eval/tasks/math/std" not in tags
 
 

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from trainer_client.errors import BadAnswer
 from trainer_client.training.config import ServiceConfig
 from trainer_client.training.data import Question
-from trainer_client.training.judging import judge, list_items, weigh
+from trainer_client.training.judging import is_relative, judge, list_items, weigh
 from trainer_client.training.rollouts import Rollouts
 
 SERVICE = ServiceConfig()
@@ -59,3 +60,11 @@ def test_a_mask_travels_with_its_image(tmp_path):
     mask, ocr = list_items(questions, rollouts(RIGHT, RIGHT, size=1))
     assert mask.media["image"].read() == b"pixels"
     assert ocr.media is None
+
+
+def test_the_released_spec_places_what_a_model_scored_within_its_group(client):
+    """The paper's takes the score as it is; a spec that is not there is an error."""
+    assert is_relative(client, "onethinker-released")
+    assert not is_relative(client, "onethinker-paper")
+    with pytest.raises(BadAnswer, match="expected GET /specs with mine among them"):
+        is_relative(client, "mine")

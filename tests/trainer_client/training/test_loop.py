@@ -1,6 +1,8 @@
 """Tests for `trainer_client.training.loop`, against a real service."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,13 +11,15 @@ import urllib3
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.e2e.running import running
+from tests.house.source import ROOT
 from trainer_client.client import RewardClient
 from trainer_client.config import ClientConfig
 from trainer_client.errors import RewardRefused, RewardUnavailable, StepRefused
 from trainer_client.training.checkpoints import WEIGHTS, list_checkpoints
 from trainer_client.training.config import LoraConfig, ObjectiveConfig, ServiceConfig
 from trainer_client.training.data import read_questions
-from trainer_client.training.errors import BadCheckpoint
+from trainer_client.training.errors import BadCheckpoint, BadQuestion
 from trainer_client.training.journal import EVALUATIONS, STEPS, read_journal
 from trainer_client.training.loop import CHECKPOINTS, begin, open_job, take_step, train
 
@@ -116,6 +120,15 @@ def test_a_run_that_the_service_knows_otherwise_is_refused(job, client, tmp_path
         train(replace(job, output=tmp_path / "other", seed=5), client)
 
 
+def test_an_image_that_is_not_there_stops_the_job_at_its_start(job, client):
+    """The file, the line and the path are named before a model is loaded or a step taken."""
+    line = {"prompt": "?", "kind": "ocr", "ground_truth": "x", "images": ["gone.png"]}
+    job.data.train.write_text(f"{json.dumps(line)}\n")
+    nothing = replace(job, model=replace(job.model, name="no-such-model"))
+    with pytest.raises(BadQuestion, match=r"train\.jsonl: line 1: no such file: .*/gone\.png"):
+        train(nothing, client)
+
+
 def test_without_the_service_there_is_no_step(job):
     """No reward is made up; the policy stays as it was."""
     nobody = ClientConfig(url="http://127.0.0.1:9", budget_s=0.2, first_pause_s=0.01)
@@ -164,6 +177,42 @@ def test_evaluations_come_when_due_and_move_nothing(job, client):
     train(quiet, client)
     one, two = trained_weights(job.output), trained_weights(quiet.output)
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.fixture(scope="module")
+def polar_url():
+    """A real service whose open-ended answers a model server judges."""
+    command = [sys.executable, "-m", "tests.model_servers", "vllm"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as model:
+        try:
+            address = model.stdout.readline().strip()
+            with running("--polar", f"http+vllm://{address}/POLAR-7B") as service:
+                yield service.url
+        finally:
+            model.kill()
+
+
+def test_a_place_within_a_group_of_one_is_no_accuracy(job, polar_url):
+    """Evaluations of what a model scored tell its raw score; training steps tell both."""
+    lines = [
+        {"prompt": "Why?", "kind": "open_ended", "ground_truth": "Because."},
+        {"prompt": "What?", "kind": "ocr", "ground_truth": "x y"},
+    ]
+    job.data.train.write_text("\n".join(map(json.dumps, lines)))
+    data = replace(job.data, evaluation=job.data.train)
+    with RewardClient(polar_url) as client:
+        train(replace(job, steps=1, evaluate_every=1, data=data), client)
+    (step,) = read_journal(job.output / STEPS)
+    (evaluation,) = read_journal(job.output / EVALUATIONS)
+    told = evaluation["tasks"]["open_ended"]
+    assert (told["rollouts"], told["scored"]) == (1, 1)
+    assert (told["reward"], told["accuracy"]) == (None, None)
+    assert told["parts"]["raw_score"] < 0
+    assert told["format"] is not None
+    assert evaluation["reward"] == evaluation["tasks"]["ocr"]["reward"]
+    assert step["tasks"]["open_ended"]["accuracy"] is not None
+    assert step["tasks"]["open_ended"]["parts"]["raw_score"] < 0
+    assert step["tasks"]["ocr"]["parts"]["word_error_rate"] >= 0
 
 
 def test_only_the_newest_checkpoints_are_kept(job, client):
