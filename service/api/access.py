@@ -1,5 +1,6 @@
 """Who may use which route: one table, and the check that comes before everything else."""
 
+from base64 import b64decode
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -77,13 +78,29 @@ def _needed(request: Request, metrics_port: int | None) -> frozenset[Scope]:
 
 
 def _identify(request: Request, keys: KeyFile) -> Key:
-    scheme, _, presented = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not presented:
-        raise Unauthenticated("expected a key: Authorization: Bearer KEY")
-    key = keys.find(presented.strip().encode("latin-1"))
+    presented = _presented(request.headers.get("authorization", ""))
+    if not presented:
+        raise Unauthenticated(
+            "expected a key: Authorization: Bearer KEY, or Basic with the key as the password"
+        )
+    key = keys.find(presented)
     if key is None:
         raise Unauthenticated("the key is not known here")
     return key
+
+
+def _presented(header: str) -> bytes:
+    scheme, _, credentials = header.partition(" ")
+    written = credentials.strip().encode("latin-1")
+    if scheme.lower() == "bearer":
+        return written
+    if scheme.lower() != "basic":
+        return b""
+    # What can be given a URL but no header says it so: http://anybody:KEY@rewards:8080.
+    try:
+        return b64decode(written, validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
 
 
 def check_scope(request: Request, needed: frozenset[Scope]) -> None:

@@ -29,10 +29,19 @@ PROBLEM_STATUS = {
     504: "Not all was there in time; try again.",
 }
 READING_A_BODY = (408, 413, 415, 422)
-KEY = {
-    "type": "http",
-    "scheme": "bearer",
-    "description": "A key from the service's `--keys` file; a service without one asks for none.",
+KEYS = {
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A key from the service's `--keys` file; a service without one asks for"
+        " none.",
+    },
+    "password": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "The same key as the password of any user, for callers that can be given a"
+        " URL but no header: `http://anybody:KEY@rewards:8080`.",
+    },
 }
 
 
@@ -76,13 +85,13 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     for node in list(_objects(document["paths"])):
         schemas.update(node.pop("$defs", {}))
     document["components"]["schemas"] = dict(sorted(schemas.items()))
-    document["components"]["securitySchemes"] = {"key": KEY}
+    document["components"]["securitySchemes"] = KEYS
     return document
 
 
 def _describe_access(operation: dict[str, Any]) -> None:
     needed = ACCESS[operation["operationId"]]
-    operation["security"] = [{"key": []}] if needed else []
+    operation["security"] = [{name: []} for name in KEYS] if needed else []
     if needed:
         refusals = {str(status): refusal for status, refusal in answers(None, 401, 403).items()}
         refusals["403"]["description"] += f" It needs the scope {listed(needed)}."

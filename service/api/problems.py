@@ -19,7 +19,7 @@ from service.api.schemas.base import FieldError, Problem
 MEDIA_TYPE = "application/problem+json"
 LONGEST_TEXT = 1000
 MOST_FIELD_ERRORS = 20
-CHALLENGE = 'Bearer realm="reward-service"'
+CHALLENGE = 'Bearer realm="reward-service", Basic realm="reward-service"'
 
 Known = rewards.RewardError | service.ServiceError
 

@@ -8,9 +8,15 @@
     --custom-reward-post-process-path trainer_client.adapters.slime.advantages
     --advantage-estimator grpo
 
-Without our package, `--rm-type remote_rm --rm-url http://rewards:8080/compat/slime` does for the
-rewards. A sample's label is the ground truth, or the JSON of an object with `kind`,
-`ground_truth` and what else the kind needs; its metadata may hold any of these too.
+A sample's label is the ground truth, or the JSON of an object with `kind`, `ground_truth` and what
+else the kind needs; its metadata may hold any of these too. Without our package this does for the
+rewards (`http://x:KEY@rewards:8080/…` where the service asks for keys; the user may be anyone)::
+
+    --rm-type remote_rm --reward-key reward
+    --rm-url 'http://rewards:8080/compat/slime?detail=true&kind=math'
+
+Without `detail` the answer is a bare number, which cannot say that there is no verdict: the hook
+takes it for a reward.
 
 slime knows no sample without a reward. One that could not be scored carries the reward 0 with
 `scored` 0, is removed from the loss (`remove_sample`), and `advantages` keeps it out of its

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import urllib3
 from fastapi.routing import APIRoute
 
 from service.access.file import KeyFile
@@ -35,6 +36,11 @@ ITEM = {
 def bearer(holder):
     """The header that shows a key."""
     return {"Authorization": f"Bearer {HOLDERS[holder][0]}"}
+
+
+def basic(holder, user="anybody"):
+    """The header that HTTP clients make of a user and a password in a URL."""
+    return urllib3.make_headers(basic_auth=f"{user}:{HOLDERS[holder][0]}")
 
 
 @pytest.fixture
@@ -84,6 +90,34 @@ def test_a_key_opens_what_its_scopes_say(keyed, route, method):
         answer = keyed.get(path, method=method, headers=bearer(holder))
         assert (answer.status == 403) == (not allowed), holder
         assert answer.status != 401
+
+
+@pytest.mark.parametrize("user", ["", "anybody", "job"])
+def test_a_key_may_come_as_a_password(keyed, user):
+    """A URL is all that some trainers can be told; whoever the user is, the key's scopes count."""
+    assert keyed.post("/reward", {"items": [ITEM]}, **basic("scorer", user)).status == 200
+    assert keyed.post("/advantage", step("job-1"), **basic("scorer", user)).status == 403
+    assert keyed.post("/advantage", step("job-1"), **basic("job", user)).status == 200
+    assert keyed.post("/advantage", step("job-1", 1), **basic("other", user)).status == 403
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param("Basic", id="nothing"),
+        pytest.param("Basic !", id="no-base64"),
+        pytest.param("Basic YWJj", id="no-colon"),
+        pytest.param("Basic YTo=", id="empty"),
+        pytest.param("Basic \xff", id="no-ascii"),
+        pytest.param("Digest YTpi", id="other-scheme"),
+    ],
+)
+def test_a_password_that_cannot_be_read_is_no_key(keyed, header):
+    """The answer names both ways to show one."""
+    answer = keyed.post("/reward", {"items": [ITEM]}, Authorization=header)
+    assert (answer.status, answer.json()["code"]) == (401, "unauthenticated")
+    assert "Basic" in answer.json()["detail"]
+    assert ", Basic " in answer.headers["www-authenticate"]
 
 
 def test_a_refusal_says_what_is_missing(keyed):
