@@ -1,4 +1,8 @@
-"""The asynchronous client: aiohttp under the sans-I/O core."""
+"""The asynchronous client: aiohttp under the sans-I/O core.
+
+aiohttp, of the extra `async`, is imported at the first call: modules that have a synchronous client
+too can be imported without it.
+"""
 
 import asyncio
 import contextlib
@@ -6,14 +10,12 @@ import functools
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from weakref import WeakKeyDictionary
-
-import aiohttp
 
 from trainer_client.batching import prepare
 from trainer_client.config import ClientConfig
-from trainer_client.errors import ClientError
+from trainer_client.errors import BadCall, ClientError
 from trainer_client.exchange import Patience, exchange
 from trainer_client.protocol import (
     INFO_CALL,
@@ -30,6 +32,9 @@ from trainer_client.wire.items import Item, Terms
 from trainer_client.wire.rewards import RewardResponse
 from trainer_client.wire.service import Info
 
+if TYPE_CHECKING:
+    import aiohttp
+
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
@@ -38,7 +43,7 @@ log = logging.getLogger(__name__)
 class Lease:
     """A session of one event loop and the number of calls that use it."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: "aiohttp.ClientSession") -> None:
         self.session = session
         self.users = 0
 
@@ -156,7 +161,7 @@ class AsyncRewardClient:
                 except ClientError as error:
                     resume = functools.partial(steps.throw, error)
 
-    async def _obey(self, step: Send | Wait | Together, session: aiohttp.ClientSession) -> Any:
+    async def _obey(self, step: Send | Wait | Together, session: "aiohttp.ClientSession") -> Any:
         if isinstance(step, Send):
             return await self._send(session, step)
         if isinstance(step, Together):
@@ -180,7 +185,9 @@ class AsyncRewardClient:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _send(self, session: aiohttp.ClientSession, send: Send) -> Reply | Lost:
+    async def _send(self, session: "aiohttp.ClientSession", send: Send) -> Reply | Lost:
+        import aiohttp
+
         connect_s = min(self.config.connect_s, send.timeout_s)
         try:
             async with session.request(
@@ -198,7 +205,7 @@ class AsyncRewardClient:
         return Reply(response.status, headers, body)
 
     @contextlib.asynccontextmanager
-    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
+    async def _session(self) -> "AsyncIterator[aiohttp.ClientSession]":
         loop = asyncio.get_running_loop()
         lease = self._leases.get(loop)
         if lease is None:
@@ -217,7 +224,11 @@ shared_async_client = functools.cache(AsyncRewardClient)
 """The process's asynchronous client for a URL, for adapters that are functions."""
 
 
-def _open(config: ClientConfig) -> aiohttp.ClientSession:
+def _open(config: ClientConfig) -> "aiohttp.ClientSession":
+    try:
+        import aiohttp
+    except ImportError:
+        raise BadCall("aiohttp is needed here: pip install 'reward-service[async]'") from None
     trusted = True if config.ca_file is None else ssl.create_default_context(cafile=config.ca_file)
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=trusted),

@@ -31,6 +31,19 @@ HEAVY = {
 LONGEST_IMPORT_S = 0.3
 TIMED = "import time, trainer_client.client; print(time.process_time())"
 LOADED = "import sys, json, trainer_client.client; print(json.dumps(sorted(sys.modules)))"
+WITHOUT_AIOHTTP = """
+import asyncio, importlib, sys
+sys.modules["aiohttp"] = None
+for name in sys.argv[1:]:
+    importlib.import_module(f"trainer_client.adapters.{name}")
+from trainer_client.errors import BadCall
+from trainer_client.adapters.trl import AsyncRewardFunction
+rows = {"prompts": ["2+2?"], "completions": ["4"], "kind": ["math"], "ground_truth": ["4"]}
+try:
+    asyncio.run(AsyncRewardFunction()(**rows))
+except BadCall as error:
+    print(error)
+"""
 
 
 def loaded_by(python, cwd):
@@ -48,6 +61,16 @@ def import_cpu_s(python, cwd):
 def test_importing_the_client_loads_nothing_heavy():
     """Every rank of a job imports it; none of the scoring or serving comes along."""
     assert not loaded_by(sys.executable, ROOT) & (HEAVY | {"aiohttp"})
+
+
+def test_every_adapter_can_be_imported_without_aiohttp():
+    """Those that only ask synchronously work without the extra, the others say what they need."""
+    names = sorted(path.stem for path in (ROOT / "trainer_client/adapters").glob("[a-z]*.py"))
+    assert len(names) >= 8
+    script = [sys.executable, "-c", WITHOUT_AIOHTTP, *names]
+    done = subprocess.run(script, check=False, capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "pip install 'reward-service[async]'" in done.stdout
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@ r"""ms-swift: reward plugins, called and awaited.
 ::
 
     swift rlhf --rlhf_type grpo --external_plugins /path/to/trainer_client/adapters/ms_swift.py \
-        --reward_funcs reward_service        # or reward_service_async
+        --reward_funcs reward_service        # or reward_service_async, with the extra async
 
     export REWARD_SERVICE_URL=http://rewards:8080
 

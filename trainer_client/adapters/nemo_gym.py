@@ -7,10 +7,10 @@ Save as `resources_servers/reward_service/app.py` in your Gym project::
     if __name__ == "__main__":
         RewardService.run_webserver()
 
-with `REWARD_SERVICE_URL` in its environment. An agent that can be given any URL may instead call
-the service itself, at `http://rewards:8080/compat/nemo_gym` (`http://x:KEY@rewards:8080/…` where it
-asks for keys; the user may be anyone). Rows carry `kind` and `ground_truth` beside
-`responses_create_params`.
+with `REWARD_SERVICE_URL` in its environment and the extra `async`. An agent that can be given any
+URL may instead call the service itself, at `http://rewards:8080/compat/nemo_gym`
+(`http://x:KEY@rewards:8080/…` where it asks for keys; the user may be anyone). Rows carry `kind`
+and `ground_truth` beside `responses_create_params`.
 
 What could not be scored comes back with `mask_sample` true, a `failure_kind` and a reason, and
 the reward 0 that Gym's schema demands.

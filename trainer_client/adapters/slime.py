@@ -8,9 +8,10 @@
     --custom-reward-post-process-path trainer_client.adapters.slime.advantages
     --advantage-estimator grpo
 
-A sample's label is the ground truth, or the JSON of an object with `kind`, `ground_truth` and what
-else the kind needs; its metadata may hold any of these too. Without our package this does for the
-rewards (`http://x:KEY@rewards:8080/…` where the service asks for keys; the user may be anyone)::
+The first needs the extra `async`. A sample's label is the ground truth, or the JSON of an object
+with `kind`, `ground_truth` and what else the kind needs; its metadata may hold any of these too.
+Without our package this does for the rewards (`http://x:KEY@rewards:8080/…` where the service asks
+for keys; the user may be anyone)::
 
     --rm-type remote_rm --reward-key reward
     --rm-url 'http://rewards:8080/compat/slime?detail=true&kind=math'

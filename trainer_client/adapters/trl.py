@@ -5,10 +5,10 @@
     from trainer_client.adapters.trl import RewardFunction
     trainer = GRPOTrainer(..., reward_funcs=RewardFunction("http://rewards:8080"))
 
-or `AsyncRewardFunction(...)`, which TRL awaits beside other asynchronous functions (before TRL
-1.16 pass `AsyncRewardFunction(...).score`). The dataset needs the columns `kind` (or
-`problem_type`) and `ground_truth` (or `solution`, `answer`). What could not be scored is `None`,
-which TRL keeps out of the group's mean and gives no advantage.
+or `AsyncRewardFunction(...)`, which TRL awaits beside other asynchronous functions (before TRL 1.16
+pass `AsyncRewardFunction(...).score`) and which needs the extra `async`. The dataset needs the
+columns `kind` (or `problem_type`) and `ground_truth` (or `solution`, `answer`). What could not be
+scored is `None`, which TRL keeps out of the group's mean and gives no advantage.
 """
 
 import logging

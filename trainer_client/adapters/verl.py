@@ -21,8 +21,8 @@ A row's kind is that of its ground truth or `extra_info`, else the `kind` given,
 raises, which makes verl drop that rollout; on its legacy trainer, where that ends the job, say
 `reward_kwargs.unscored=0.0` (or another number) and filter by `scored`.
 
-verl asks for one trajectory at a time, so nothing is normalised within a group: with a similarity
-model choose a spec whose `similarity_normalisation` is not `group_minmax`.
+Needs the extra `async`. verl asks for one trajectory at a time, so nothing is normalised within a
+group: with a similarity model choose a spec whose `similarity_normalisation` is not `group_minmax`.
 """
 
 import importlib.util
