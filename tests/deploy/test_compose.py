@@ -18,7 +18,7 @@ FILE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES = FILE["services"]
 
 
-@pytest.mark.parametrize("name", ["compose.yaml", "compose.keys.yaml", "compose.polar.yaml"])
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.keys.yaml"])
 def test_a_file_fits_the_specification(name):
     """The compose specification's own schema accepts the file."""
     checker = Path(sysconfig.get_path("scripts")) / "check-jsonschema"
@@ -27,11 +27,18 @@ def test_a_file_fits_the_specification(name):
     assert checked.returncode == 0, checked.stdout
 
 
+def variables(**shell):
+    """The service's variables: those without a value are passed on from who starts it."""
+    listed = SERVICES["service"]["environment"]
+    passed_on = {name: shell[name] for name, value in listed.items() if name in shell and not value}
+    return {name: value for name, value in listed.items() if value} | passed_on
+
+
 def test_the_service_gets_settings_that_exist():
     """The service would start with the variables it is given, on the target it is built from."""
     service = SERVICES["service"]
     target = Containerfile.read().environment(service["build"]["target"])
-    settings = Settings.read({**target, **service["environment"]})
+    settings = Settings.read({**target, **variables()})
     host = settings.store.removeprefix("redis://").partition(":")[0]
     assert host in service["depends_on"]
     assert service["ports"][0].endswith(f":{settings.port}")
@@ -39,19 +46,24 @@ def test_the_service_gets_settings_that_exist():
 
 
 def test_the_model_server_is_the_one_that_is_asked():
-    """With POLAR beside it, the service asks the container and the model that are there."""
-    services = yaml.safe_load((DEPLOY / "compose.polar.yaml").read_text())["services"]
-    variables = {**SERVICES["service"]["environment"], **services["service"]["environment"]}
-    addresses = Addresses.read(Settings.read(variables).polar)
+    """With the README's line the service asks the container and the model that are there."""
+    told = re.findall(r"REWARDS_POLAR=(\S+) \\\n +docker", (DEPLOY / "README.md").read_text())
+    addresses = Addresses.read(Settings.read(variables(REWARDS_POLAR=told[0])).polar)
     assert addresses.bases == ("http://polar:8000",)
-    assert f"--model={addresses.model}" in services["polar"]["command"]
+    assert f"--model={addresses.model}" in SERVICES["polar"]["command"]
+
+
+def test_only_the_model_server_waits_to_be_asked_for():
+    """Everything starts by itself but POLAR, which wants a GPU; nothing asks it unasked."""
+    assert {name for name in SERVICES if "profiles" in SERVICES[name]} == {"polar"}
+    assert Settings.read(variables()).polar is None
 
 
 def test_with_keys_nobody_comes_in_without():
     """Over the first file, the second mounts the keys where the service looks for them."""
     file = yaml.safe_load((DEPLOY / "compose.keys.yaml").read_text())
     service = file["services"]["service"]
-    settings = Settings.read({**SERVICES["service"]["environment"], **service["environment"]})
+    settings = Settings.read({**variables(), **service["environment"]})
     assert not settings.allow_anyone
     assert settings.keys.parts == ("/", "run", "secrets", *service["secrets"])
     assert set(service["secrets"]) == set(file["secrets"])
@@ -106,7 +118,8 @@ def test_prometheus_scrapes_the_service():
     config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
     (target,) = config["scrape_configs"][0]["static_configs"][0]["targets"]
     host, port = target.split(":")
-    assert int(port) == Settings.read(SERVICES[host]["environment"]).metrics_port
+    assert host == "service"
+    assert int(port) == Settings.read(variables()).metrics_port
 
 
 def test_grafana_finds_its_dashboards():

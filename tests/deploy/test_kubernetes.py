@@ -307,7 +307,7 @@ def test_the_model_servers_are_the_ones_that_are_asked():
     )
     assert container["ports"][0]["containerPort"] == 8000
     assert f"--served-model-name={addresses.model}" in container["args"]
-    composed = yaml.safe_load((ROOT / "deploy/compose.polar.yaml").read_text())["services"]["polar"]
+    composed = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]["polar"]
     assert container["image"] == composed["image"]
     assert set(composed["command"]) - set(container["args"]) == {"--model=internlm/POLAR-7B"}
 
