@@ -56,7 +56,7 @@ def _add(cli: typer.Typer, command: Command) -> None:
         name = command.name.replace("-", "_")
         module = importlib.import_module(f"service.commands.{name}")
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in PACKAGES:
+        if command.extra is None or (error.name or "").partition(".")[0] in PACKAGES:
             raise
         explain = _explanation(command, error.name)
         cli.command(command.name, help=command.summary, context_settings=ANY_ARGUMENTS)(explain)

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 from service.telemetry.metrics import Metrics
+
+UNTRACED = nullcontext()
 
 
 class Span(Protocol):
@@ -47,11 +49,8 @@ class Stages:
         """Time what is done inside, whether it succeeds or not."""
         began = time.perf_counter()
         try:
-            if self.tracing is None:
+            with self._span(name):
                 yield
-            else:
-                with self.tracing.stage(name):
-                    yield
         finally:
             self._seconds.labels(name).observe(time.perf_counter() - began)
 
@@ -60,13 +59,13 @@ class Stages:
         """Time what the run store is asked for, and count where it fails."""
         began = time.perf_counter()
         try:
-            if self.tracing is None:
+            with self._span(f"state.{operation}"):
                 yield
-            else:
-                with self.tracing.stage(f"state.{operation}"):
-                    yield
         except Exception:
             self._store_failures.labels(operation).inc()
             raise
         finally:
             self._store_seconds.labels(operation).observe(time.perf_counter() - began)
+
+    def _span(self, name: str) -> AbstractContextManager[None]:
+        return self.tracing.stage(name) if self.tracing else UNTRACED
