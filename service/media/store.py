@@ -41,8 +41,9 @@ class _Entry:
 class MediaStore:
     """Files named by their SHA-256 under one folder, and that folder is all the state there is.
 
-    A restart finds what was there. Several processes may share the folder: each sees what the
-    others put there, and the bound holds to within what they wrote since the last scan.
+    A restart finds what was there. Several processes may share the folder: each finds what the
+    others put there, and each of the others may exceed the bound by a tenth of it, for that is
+    how much a process writes before it looks at the folder again.
     Not covered: content that rots on the disk is not hashed again when it is read.
     """
 
@@ -51,6 +52,7 @@ class MediaStore:
         self._max_bytes = max_bytes
         self._max_file_bytes = min(max_file_bytes, max_bytes)
         self._bytes = 0
+        self._unseen = 0
         self._changing = asyncio.Lock()
 
     @property
@@ -139,7 +141,9 @@ class MediaStore:
     def _keep(self, arrived: Arrived) -> None:
         if not self._missing([arrived.digest]):
             return
-        if self._bytes + arrived.size > self._max_bytes:
+        self._unseen += arrived.size
+        stale = self._unseen > (1 - KEPT_SHARE) * self._max_bytes
+        if stale or self._bytes + arrived.size > self._max_bytes:
             self._evict(arrived.size)
         place = self.path(arrived.digest)
         with _disk():
@@ -150,6 +154,7 @@ class MediaStore:
     def _evict(self, room: int) -> None:
         entries = sorted(self._entries(), key=lambda entry: entry.used)
         self._bytes = sum(entry.size for entry in entries)
+        self._unseen = 0
         if self._bytes + room <= self._max_bytes:
             return
         for entry in entries:

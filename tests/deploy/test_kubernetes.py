@@ -312,16 +312,21 @@ def test_the_model_servers_are_the_ones_that_are_asked():
     assert set(composed["command"]) - set(container["args"]) == {"--model=internlm/POLAR-7B"}
 
 
+def with_component(folder, overlay, component):
+    """Every object of an overlay of somebody's own that adds a component to one of ours."""
+    shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
+    own = folder / "overlays/own"
+    own.mkdir()
+    lines = [f"resources: [../{overlay}]", f"components: [../../components/{component}]"]
+    (own / "kustomization.yaml").write_text("\n".join(lines))
+    command = [SCRIPTS / "kubectl", "kustomize", own]
+    return read(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
 @overlays
 def test_a_store_of_ones_own_takes_the_place_of_redis(overlay, tmp_path):
     """With the component the base's Redis is gone, and the way leads to the other one."""
-    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
-    own = tmp_path / "overlays/own"
-    own.mkdir()
-    lines = ["resources: [../" + overlay + "]", "components: [../../components/external-store]"]
-    (own / "kustomization.yaml").write_text("\n".join(lines))
-    command = [SCRIPTS / "kubectl", "kustomize", own]
-    objects = read(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    objects = with_component(tmp_path, overlay, "external-store")
     assert [name for _, name in objects if name == "reward-redis"] == []
     (secret,) = (one for (kind, _), one in objects.items() if kind == "Secret")
     url = base64.b64decode(secret["data"]["url"]).decode()
@@ -331,3 +336,16 @@ def test_a_store_of_ones_own_takes_the_place_of_redis(overlay, tmp_path):
     egress = objects["NetworkPolicy", "reward-service"]["spec"]["egress"]
     assert [one["ports"] for one in egress if "ipBlock" in one["to"][0]] == [[{"port": port}]]
     assert 53 in {port["port"] for rule in egress for port in rule["ports"]}
+
+
+@overlays
+def test_replicas_may_share_what_is_uploaded(overlay, tmp_path):
+    """With the component the media folder lies on the claim, and callers keep to no replica."""
+    objects = with_component(tmp_path, overlay, "shared-media")
+    pod = objects["Deployment", "reward-service"]["spec"]["template"]["spec"]
+    (volume,) = (volume for volume in pod["volumes"] if volume["name"] == "data")
+    assert volume == {"name": "data", "persistentVolumeClaim": {"claimName": "reward-media"}}
+    (mount,) = (one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "data")
+    folder = Containerfile.read().environment("cpu")["REWARDS_MEDIA_DIR"]
+    assert folder.startswith(mount["mountPath"])
+    assert objects["Service", "reward-service"]["spec"]["sessionAffinity"] == "None"

@@ -41,10 +41,15 @@ def checkpoint(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def service(checkpoint, tmp_path_factory) -> Iterator[Running]:
+def options(checkpoint, tmp_path_factory):
+    """The model, and the folder of what is uploaded."""
+    return ("--sam2", str(checkpoint), "--media-dir", str(tmp_path_factory.mktemp("media")))
+
+
+@pytest.fixture(scope="module")
+def service(options) -> Iterator[Running]:
     """A service that looks at images and videos."""
-    folder = tmp_path_factory.mktemp("media")
-    with running("--sam2", str(checkpoint), "--media-dir", str(folder)) as service:
+    with running(*options) as service:
         yield service
 
 
@@ -255,6 +260,20 @@ def test_uploads_outlive_the_service_and_stay_within_their_bound(checkpoint, tmp
         assert [is_here(again, digest) for digest in digests] == [True, False, True]
         assert total(again, "reward_media_bytes") <= room
         assert client.reward([item(MASKS[0], path) for path in files[:2]]).rewards == rewards
+
+
+def test_replicas_on_one_folder_share_uploads(service, options, tmp_path):
+    """What one took in the other scores at once, so a balancer may give either any request."""
+    path = tmp_path / "mirrored.png"
+    path.write_bytes(encoded(data.coins()[:, ::-1]))
+    rollout = item(MASKS[0], path) | {"media": named(path)}
+    with running(*options) as other:
+        assert other.post("/reward", {"items": [rollout]}).status == 424
+        assert put(service, path.read_bytes()).status == 200
+        here, there = (one.post("/reward", {"items": [rollout]}) for one in (service, other))
+    assert (here.status, there.status) == (200, 200)
+    assert there.json()["results"] == here.json()["results"]
+    assert there.json()["results"][0]["reward"] is not None
 
 
 def digest_of(content):
