@@ -62,9 +62,12 @@ marks = st.sampled_from(
 )
 formulas = wrapped | st.lists(marks, max_size=8).map("".join)
 
-fractions = st.tuples(st.integers(0, 999), st.integers(1, 99))
+fractions = st.tuples(st.integers(0, 999), st.integers(1, 99)) | st.tuples(
+    st.integers(0, 10**9 - 1), st.integers(1, 10**9 - 1)
+)
 numerals = st.one_of(
     st.integers(-999, 999).map(str),
+    st.integers(1 - 10**9, 10**9 - 1).map(str),
     st.decimals(-99, 99, places=2).map(str),
     st.decimals(0, 9, places=6).map(str),
     fractions.map(r"\frac{{{0[0]}}}{{{0[1]}}}".format),
@@ -90,7 +93,7 @@ def _signed(terms):
     )
 
 
-coefficients = st.sampled_from(["0", "1", "2", "7", "60", "9999"])
+coefficients = st.sampled_from(["0", "1", "2", "7", "60", "9999", "987654321"])
 maybe = st.just("") | coefficients
 roots = st.sampled_from(["0", "1", "3", "12", "907"]).map(r"\sqrt{{{}}}".format)
 symbols = st.just(r"\pi") | roots
@@ -118,4 +121,33 @@ sums = st.builds(
     simple_sums,
     st.sampled_from(["1", "2", "x", "+", "^2", "}", "$"]),
     st.sampled_from(["", "k", "^23", "0", "{", ",", ".5", "xy", "=", r"\%", " "]),
+)
+
+
+def _rooted(factor, root, under):
+    return st.sampled_from(
+        [
+            rf"{factor}\sqrt{{{root}}}",
+            rf"\sqrt{{{factor**2 * root}}}",
+            rf"-\sqrt{{{factor**2 * root}}}",
+            rf"\frac{{{factor * under}\sqrt{{{root}}}}}{{{under}}}",
+            rf"\tfrac{{\sqrt{{{(factor * under) ** 2 * root}}}}}{{{under}}}",
+        ]
+    )
+
+
+multiples_of_roots = st.builds(
+    str.format,
+    st.sampled_from(WRAPPINGS[1:5]),
+    st.builds(
+        _rooted, st.sampled_from([0, 1, 2, 575]), st.sampled_from([0, 2, 3, 907]), st.integers(1, 9)
+    ).flatmap(lambda texts: texts),
+)
+few = st.integers(-3, 3).map(str)
+elements = few | few | few | numerals | letters
+sets = st.builds(
+    lambda wrapping, found, comma: wrapping.format(rf"\{{{comma.join(found)}\}}"),
+    st.sampled_from(WRAPPINGS[:5]),
+    st.lists(elements, min_size=1, max_size=3),
+    st.sampled_from([",", ", ", " ,"]),
 )

@@ -124,9 +124,9 @@ class MediaStore:
 
     def _start(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        for path in self._folder.glob(f"{UNFINISHED}*"):
-            if path.stat().st_mtime < time.time() - ABANDONED_AFTER_S:
-                path.unlink(missing_ok=True)
+        for upload in _found(self._folder.glob(f"{UNFINISHED}*")):
+            if upload.used < time.time() - ABANDONED_AFTER_S:
+                upload.path.unlink(missing_ok=True)
         self._evict(0)
 
     def _missing(self, digests: list[str]) -> list[str]:
@@ -160,16 +160,23 @@ class MediaStore:
         for entry in entries:
             if self._bytes + room <= KEPT_SHARE * self._max_bytes:
                 break
-            entry.path.unlink(missing_ok=True)
-            self._bytes -= entry.size
+            # Another process may have used it, or dropped it, since it was found.
+            if list(_found([entry.path])) == [entry]:
+                entry.path.unlink(missing_ok=True)
+                self._bytes -= entry.size
 
     def _entries(self) -> Iterator[_Entry]:
-        for path in self._folder.glob("[0-9a-f][0-9a-f]/*"):
-            try:
-                stat = path.stat()
-            except FileNotFoundError:
-                continue  # another process evicted it
-            yield _Entry(stat.st_mtime, stat.st_size, path)
+        return _found(self._folder.glob("[0-9a-f][0-9a-f]/*"))
+
+
+def _found(paths: Iterable[Path]) -> Iterator[_Entry]:
+    """Those of the files that no other process took away or finished meanwhile."""
+    for path in paths:
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            continue
+        yield _Entry(stat.st_mtime, stat.st_size, path)
 
 
 async def _blocks(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

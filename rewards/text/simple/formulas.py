@@ -12,13 +12,13 @@ from functools import lru_cache
 from rewards.text.simple.numbers import ExactNumber, unwrap
 
 TEXTS_KEPT, LONGEST = 8192, 64
-NUMBER = r"(?:0|[1-9][0-9]{0,5})"
+NUMBER = r"(?:0|[1-9][0-9]{0,8})"
 TERM = re.compile(
     rf"""
     (?P<sign>[+-]?)
     (?:
         \\[dt]?frac\{{ (?P<over>{NUMBER})? (?P<over_symbol>\\pi|\\sqrt\{{{NUMBER}\}})? \}}
-        \{{ (?P<under>[1-9][0-9]{{0,5}}) \}}
+        \{{ (?P<under>[1-9][0-9]{{0,8}}) \}}
     |
         (?P<number>{NUMBER} (?![0-9.]) )?
         (?:
@@ -34,6 +34,11 @@ TERM = re.compile(
     )
     """,
     re.VERBOSE,
+)
+ROOT = re.compile(
+    rf"(?P<sign>-?)(?:(?P<factor>{NUMBER})?\\sqrt\{{(?P<root>{NUMBER})\}}"
+    rf"|\\[dt]?frac\{{(?P<over>{NUMBER})?\\sqrt\{{(?P<over_root>{NUMBER})\}}\}}"
+    r"\{(?P<under>[1-9][0-9]{0,8})\})"
 )
 LETTERS = {"a": 11, "b": 13, "n": 17, "x": 19, "y": 23, "z": 29}
 # Sums of roots below the one are exact to much less than the other, and no rounding reaches it.
@@ -55,6 +60,18 @@ def surely_differ(told: str, true: str) -> bool:
     return first is not None and second is not None and abs(float(first - second)) > CERTAIN
 
 
+def same_root(told: str, true: str) -> bool:
+    r"""Tell whether two texts are one and the same multiple of a square root.
+
+    False says nothing.
+
+    >>> same_root(r"$\sqrt{12}$", r"$2\sqrt{3}$"), same_root("$2$", r"$\sqrt{4}$")
+    (True, False)
+    """
+    first, second = _squared(told), _squared(true)
+    return first is not None and first == second
+
+
 @lru_cache(maxsize=TEXTS_KEPT)
 def glance(text: str) -> Value | None:
     r"""Return what a simple formula or a number comes to, each letter being some number.
@@ -70,6 +87,17 @@ def glance(text: str) -> Value | None:
     inner = unwrap(text)
     # Without the marks only a number is looked for, and a letter alone is compared by its name.
     return None if inner is text or not inner or inner in LETTERS else _sum(inner)
+
+
+def _squared(text: str) -> Fraction | None:
+    # With the sign of what was squared.
+    inner = unwrap(text)
+    root = None if inner is text else ROOT.fullmatch(inner)
+    if root is None:
+        return None
+    factor = Fraction(int(root["factor"] or root["over"] or 1), int(root["under"] or 1))
+    square = factor**2 * int(root["root"] or root["over_root"])
+    return -square if root["sign"] else square
 
 
 def _sum(text: str) -> Value | None:

@@ -9,9 +9,9 @@ WRAPPINGS = (("$$", "$$"), ("$\\boxed{", "}$"), ("\\boxed{", "}"), ("$", "$"))
 # Up to nine digits and six decimals: nothing is rounded away, and no double is short of digits.
 INTEGER = re.compile(r"(-?(?:0|[1-9][0-9]{0,8}))(?:\^\\circ|\^\{\\circ\})?")
 DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,8})\.[0-9]{1,6}")
-BARE_FRACTION = re.compile(r"\\frac\{([0-9]{1,6})\}\{([1-9][0-9]{0,5})\}")
-FRACTION = re.compile(r"\\[dt]?frac\{([0-9]{1,6})\}\{([1-9][0-9]{0,5})\}")
-RATIO = re.compile(r"([0-9]{1,6})/([1-9][0-9]{0,5})")
+BARE_FRACTION = re.compile(r"\\frac\{([0-9]{1,9})\}\{([1-9][0-9]{0,8})\}")
+FRACTION = re.compile(r"\\[dt]?frac\{([0-9]{1,9})\}\{([1-9][0-9]{0,8})\}")
+RATIO = re.compile(r"([0-9]{1,9})/([1-9][0-9]{0,8})")
 # In the marks of LaTeX, math-verify takes this one decimal for a fraction.
 HALF = "0.5"
 ROUNDING = Fraction(1, 2_000_000)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from math_verify import verify
 
 from rewards.text.formulas.search import read_formula
-from rewards.text.simple.formulas import LETTERS, glance, surely_differ
-from tests.formulas import numbers, simple_sums, sums, wrapped
+from rewards.text.simple.formulas import LETTERS, glance, same_root, surely_differ
+from tests.formulas import multiples_of_roots, numbers, simple_sums, sums, wrapped
 
 
 @given(simple_sums | sums | numbers)
@@ -45,6 +45,30 @@ def test_a_formula_never_differs_from_itself(texts):
         assert not surely_differ(text, f"${text.strip('$')}$")
 
 
+@given(multiples_of_roots, multiples_of_roots | sums)
+def test_the_same_root_is_the_same_to_math_verify(told, true):
+    """However the factor is written, before the root, within it or over a line."""
+    if same_root(told, true):
+        found, expected = read_formula(told).expression, read_formula(true).expression
+        assert verify(expected, found, timeout_seconds=None) is True
+
+
+@pytest.mark.parametrize(
+    ("told", "true", "same"),
+    [
+        (r"$\sqrt{991875}$", r"$575\sqrt{3}$", True),
+        (r"$\frac{\sqrt{8}}{4}$", r"\boxed{\dfrac{2\sqrt{2}}{4}}", True),
+        (r"$-\sqrt{12}$", r"$2\sqrt{3}$", False),
+        (r"$0\sqrt{3}$", r"$\sqrt{0}$", True),
+        (r"\sqrt{12}", r"2\sqrt{3}", False),
+        (r"$\sqrt{4}$", "$2$", False),
+    ],
+)
+def test_roots_by_hand(told, true, same):
+    """A sign counts; without the marks of LaTeX, or without a root, nothing is said."""
+    assert same_root(told, true) is same
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -75,7 +99,7 @@ def test_values_by_hand(text, value):
         pytest.param("$e+i$", id="constants"),
         pytest.param("$x^23$", id="a-power-and-a-factor"),
         pytest.param("$x^99$", id="a-high-power"),
-        pytest.param("$12345678x$", id="eight-digits"),
+        pytest.param("$1234567890x$", id="ten-digits"),
         pytest.param(r"$\frac{1}{0}$", id="a-division-by-zero"),
         pytest.param(r"$999999\sqrt{999999}+x$", id="too-large-to-be-exact"),
         pytest.param("$" + "1+" * 40 + "1$", id="long"),
