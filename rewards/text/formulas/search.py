@@ -28,11 +28,11 @@ from sympy.parsing import parse_expr
 
 from rewards.text.formulas.latex import read_latex
 from rewards.text.formulas.numbers import read_number
-from rewards.text.simple.nothing import LATEX_MARKS
 
 FORMULAS_KEPT = 4096
 LATEX, PLAIN = LatexExtractionConfig(), ExprExtractionConfig()
 DIGIT = re.compile(r"\d")
+LATEX_MARKS = ("$", "\\(", "[", "\\frac", "\\boxed")
 FOLLOWERS = range(1, 6)
 NAMES = {name: getattr(sympy, name) for name in sympy.__all__}
 NAMES |= {
