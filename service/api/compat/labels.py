@@ -4,17 +4,18 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import orjson
 from fastapi import Query
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from rewards.score import Scored, Verdict
 from service.api.problems import AtFields, misfit, pointer
 from service.api.schemas.base import FieldError
-from service.api.schemas.reward import RewardItem
+from service.api.schemas.reward import FiniteJson, RewardItem
 from service.errors import InvalidRequest
 
 NOT_CARRIED = ("id", "response")
+# Reads and writes integers of any size, unlike the writer of all other answers.
+ANY_JSON: TypeAdapter[JsonValue] = TypeAdapter(FiniteJson)
 
 
 class Choices:
@@ -50,7 +51,7 @@ def read_item(
     given = {name: value for name, value in item.items() if value is not None}
     try:
         return RewardItem.model_validate_json(
-            orjson.dumps(given | {"ground_truth": item["ground_truth"]})
+            ANY_JSON.dump_json(given | {"ground_truth": item["ground_truth"]})
         )
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
@@ -60,8 +61,8 @@ def read_item(
 def _carried(label: JsonValue) -> Mapping[str, Any]:
     if isinstance(label, str) and label.lstrip().startswith("{"):
         try:
-            label = orjson.loads(label)
-        except orjson.JSONDecodeError:
+            label = ANY_JSON.validate_json(label)
+        except ValidationError:
             return {}
     if not isinstance(label, dict) or "ground_truth" not in label:
         return {}

@@ -1,6 +1,6 @@
 """NeMo-Gym's resources server, as far as verifying goes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from statistics import fmean
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from starlette.responses import Response
 from rewards.errors import BadTruth, RewardError
 from rewards.score import Unscored, Verdict
 from service.api.bodies import JsonBody
-from service.api.compat.labels import Choices, numbers, read_item, text_of
+from service.api.compat.labels import ANY_JSON, Choices, numbers, read_item, text_of
 from service.api.dependencies import Parts, json_response
 from service.api.openapi import READING_A_BODY, answers
 from service.api.problems import clean
@@ -63,7 +63,8 @@ async def verify(
     request.state.notes["unscored"] = int(isinstance(verdict, Unscored))
     told = numbers(verdict, choices.unscored)
     measured = {name: told[name] for name in MEASURED}
-    return json_response(asked.model_dump() | measured | _failure(verdict))
+    body = ANY_JSON.dump_json(asked.model_dump() | measured | _failure(verdict))
+    return Response(body, media_type="application/json")
 
 
 def _said(response: Mapping[str, Any]) -> str:
@@ -115,14 +116,8 @@ async def reverify_mode() -> ReverifyMode:
 )
 async def aggregate_metrics(asked: Annotated[GymVerifiedRows, Depends(ROWS)]) -> Response:
     """Average what was measured, over the rows that have a verdict."""
-    measured = [row for row in asked.verify_responses if not row.get("mask_sample")]
-    means = {
-        f"mean/{name}": fmean(values) for name in MEASURED if (values := _values(measured, name))
-    }
+    measured = [row.model_dump() for row in asked.verify_responses if not row.mask_sample]
+    values = {name: [row[name] for row in measured if row[name] is not None] for name in MEASURED}
+    means = {f"mean/{name}": fmean(found) for name, found in values.items() if found}
     key = {name: value for name, value in means.items() if name == "mean/reward"}
     return json_response({"group_level_metrics": [], "agent_metrics": means, "key_metrics": key})
-
-
-def _values(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
-    values = [row.get(name) for row in rows]
-    return [float(value) for value in values if isinstance(value, int | float)]

@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from service.api.bodies import JsonBody
 from service.api.dependencies import Parts, json_response
 from service.api.openapi import READING_A_BODY, answers
-from service.api.schemas.base import Name
+from service.api.schemas.base import LAST_STEP, Name
 from service.api.schemas.runs import (
     CloseStep,
     History,
@@ -62,7 +62,7 @@ async def run_detail(run: RunName, parts: Parts) -> Response:
 async def history(
     run: RunName,
     parts: Parts,
-    after: Annotated[int, Query(ge=-1, description="Begin behind this step.")] = -1,
+    after: Annotated[int, Query(ge=-1, le=LAST_STEP, description="Begin behind this step.")] = -1,
     limit: Limit = 100,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:

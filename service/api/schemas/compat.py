@@ -1,9 +1,10 @@
 """The records of the frameworks' own dialects; fields that a framework adds are let through."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, FiniteFloat, RootModel
 
+from rewards.advantages.rollouts import LARGEST_REWARD
 from service.api.schemas.base import WireModel
 from service.api.schemas.reward import FiniteJson
 
@@ -100,10 +101,24 @@ class GymVerified(GymRollout):
     failure_reason: str | None
 
 
+Measured = Annotated[FiniteFloat, Field(ge=-LARGEST_REWARD, le=LARGEST_REWARD)]
+
+
+class GymVerifiedRow(DialectModel):
+    """What the metrics read of a verified row."""
+
+    reward: Measured | None = None
+    accuracy: Measured | None = None
+    format: Measured | None = None
+    structure: Measured | None = None
+    mask_sample: bool | None = None
+    """Whether to leave the row out, for want of a verdict."""
+
+
 class GymVerifiedRows(DialectModel):
     """The verified rows of an evaluation."""
 
-    verify_responses: list[dict[str, FiniteJson]]
+    verify_responses: list[GymVerifiedRow]
 
 
 class GymMetrics(WireModel):

@@ -1,5 +1,7 @@
 """Tests for `/compat/nemo_gym`."""
 
+import json
+
 import pytest
 
 from rewards.errors import OutOfTime
@@ -33,7 +35,7 @@ ROW = {
 
 def verify(service, path="/verify", **changes):
     """What a Gym agent gets back for a row."""
-    answer = service.post(f"/compat/nemo_gym{path}", ROW | changes)
+    answer = service.post(f"/compat/nemo_gym{path}", json.dumps(ROW | changes).encode())
     assert answer.status == 200, answer.data
     return answer.json()
 
@@ -92,6 +94,24 @@ def test_metrics_leave_masked_rows_out(service):
     assert answer["agent_metrics"] == {"mean/reward": 1.5, "mean/accuracy": 1.0}
     empty = service.post("/compat/nemo_gym/aggregate_metrics", {"verify_responses": []}).json()
     assert empty == {"group_level_metrics": [], "agent_metrics": {}, "key_metrics": {}}
+
+
+@pytest.mark.promise(20)
+@pytest.mark.parametrize("number", [2**64, -(2**70), 10**400])
+def test_integers_of_any_size_come_back(service, number):
+    """What an agent keeps in its rows is not the verifier's to round or to refuse."""
+    answer = verify(service, problem_id=number, id=number, ground_truth=[number])
+    assert answer["problem_id"] == answer["id"] == number
+    assert answer["ground_truth"] == [number]
+
+
+@pytest.mark.parametrize("reward", [10**400, 1e308, -1e151, True, "1"])
+def test_metrics_take_rewards_only(service, reward):
+    """A reward that none of ours can be, such as one whose sum overflows, is refused."""
+    rows = {"verify_responses": [{"reward": 1.0}, {"reward": reward}]}
+    answer = service.post("/compat/nemo_gym/aggregate_metrics", json.dumps(rows).encode())
+    [wrong] = answer.json()["errors"]
+    assert (answer.status, wrong["pointer"]) == (422, "/verify_responses/1/reward")
 
 
 def test_a_row_without_a_kind_is_refused(service):

@@ -33,6 +33,17 @@ def test_a_label_can_carry_the_item(service):
     assert (sample.group, sample.prompt) == ("p", "What does it say?")
 
 
+@pytest.mark.promise(20)
+@pytest.mark.parametrize("write", [dict, json.dumps], ids=["object", "text"])
+def test_a_label_keeps_integers_of_any_size(service, write):
+    """However the item travels, its truth is not rounded on the way."""
+    label = write({"kind": "numerical", "ground_truth": 2**70 + 1})
+    body = json.dumps({**SAMPLE, "label": label}).encode()
+    assert service.post("/compat/slime", body).status == 200
+    (sample,) = service.engine.batches[-1]
+    assert sample.ground_truth == 2**70 + 1
+
+
 @pytest.mark.parametrize("detail", ["true", "false"])
 def test_what_was_not_scored_is_the_chosen_number(service, detail):
     """A status other than 200 would be retried for minutes and then end the rollout."""
