@@ -23,9 +23,14 @@ class Scoring(Protocol):
     """Whatever gives each sample a verdict, in order, and never raises for one bad sample."""
 
     async def score(
-        self, samples: Sequence[Sample], spec: Spec, *, deadline: float | None = None
+        self,
+        samples: Sequence[Sample],
+        spec: Spec,
+        *,
+        owner: str = "",
+        deadline: float | None = None,
     ) -> list[Verdict]:
-        """Score every sample under `spec`.
+        """Score every sample under `spec`, out of the share of `owner`.
 
         What is not done at `deadline` (an instant of `time.monotonic`) comes back unscored.
         """

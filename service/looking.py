@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from rewards.errors import BadModel
-from service.engine.admission import Admission, Capacity
 from service.engine.masks import MaskLane
+from service.engine.turns import Turns
 from service.errors import BadSettings
 from service.media.library import MediaLibrary
 from service.media.limits import MediaLimits
@@ -53,8 +53,7 @@ async def open_looking(settings: Settings, metrics: Metrics) -> AsyncIterator[Lo
     )
     library = MediaLibrary(store, decoders)
     metrics.follow("media", library.usage)
-    waiting = Capacity(waiting_items=settings.mask_waiting_px, active_items=settings.mask_px)
-    lane = MaskLane(model, library, Admission(waiting))
+    lane = MaskLane(model, library, Turns(settings.mask_px))
     metrics.follow("masks", lane.usage)
     try:
         await library.start()

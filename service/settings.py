@@ -72,10 +72,16 @@ class Settings(Listening):
         262_144, ge=1, le=1_000_000, description="Most rewards that one step or shard may hold."
     )
     max_held_bytes: int = Field(
-        256 * MIB, ge=1024, description="Bytes of all bodies inside at once; more is answered 429."
+        256 * MIB,
+        ge=1024,
+        description="Bytes of all bodies inside at once, half of them of one caller; more is"
+        " answered 429.",
     )
     max_waiting_items: int = Field(
-        65_536, ge=1, description="Items that may wait for their turn; more is answered 429."
+        65_536,
+        ge=1,
+        description="Items that may wait for their turn, half of them of one run; more is answered"
+        " 429.",
     )
     max_active_items: int = Field(
         32_768, ge=1, description="Items scored at the same time; runs take turns beyond that."

@@ -4,8 +4,10 @@ from base64 import b64decode
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.types import Scope as Connection
 
 from service.access.file import KeyFile
 from service.access.keys import ANYBODY, Key, Scope
@@ -101,6 +103,15 @@ def _presented(header: str) -> bytes:
         return b64decode(written, validate=True).partition(b":")[2]
     except ValueError:
         return b""
+
+
+def name_caller(headers: Headers, connection: Connection, keys: KeyFile | None) -> str:
+    """Say who sends a request, as far as can be told before it is read: no name of a run."""
+    if keys is None:
+        client = connection.get("client")
+        return f"at {client[0]}" if client else "at this host"
+    key = keys.find(_presented(headers.get("authorization", "")))
+    return f"key {key.name}" if key else "without a key"
 
 
 def check_scope(request: Request, needed: frozenset[Scope]) -> None:

@@ -3,6 +3,7 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api.access import name_caller
 from service.api.problems import respond
 from service.container import Container
 from service.errors import Overloaded
@@ -14,7 +15,8 @@ class Admit:
     """Holds room for a request's body for as long as the request is served.
 
     Requests without a body, probes and scrapes among them, always pass. A body of unknown length
-    takes the room of the largest one allowed.
+    takes the room of the largest one allowed. Its run is not known before it is read, so callers
+    share the room.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -27,10 +29,12 @@ class Admit:
             return
         container: Container = scope["app"].state.container
         largest = container.limits.body_bytes
-        length = Headers(scope=scope).get("content-length", "")
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "")
         size = min(int(length), largest) if length.isdecimal() else largest
+        caller = scope["state"]["caller"] = name_caller(headers, scope, container.keys)
         try:
-            with container.admission.hold(size):
+            with container.admission.hold(caller, size):
                 await self._app(scope, receive, send)
         except Overloaded as full:
             container.metrics.rejections.labels("bytes").inc()

@@ -22,21 +22,22 @@ async def score(
     Raises what refuses the whole request, and `CallerLeft` when nobody waits any more.
     """
     request.state.notes.update(items=len(asked.items), run=asked.run)
+    owner = asked.run or request.state.caller
     with parts.metrics.refusing(len(asked.items)):
         batch = read_batch(asked, parts, started=request.state.started)
         await bring_media(batch.samples, batch.inline, parts)
-        verdicts = await unless_gone(request, _score_in_turn(asked.run, batch, parts))
+        verdicts = await unless_gone(request, _score_in_turn(owner, batch, parts))
     parts.metrics.count(batch.kinds, batch.samples, verdicts)
     return batch, verdicts
 
 
-async def _score_in_turn(run: str | None, batch: Batch, parts: Container) -> list[Verdict]:
+async def _score_in_turn(owner: str, batch: Batch, parts: Container) -> list[Verdict]:
     items = len(batch.samples)
     async with AsyncExitStack() as turn:
         try:
             with parts.stages("queue"), parts.metrics.departing("queue"):
                 await turn.enter_async_context(
-                    parts.admission.enter(run, items, deadline=batch.deadline)
+                    parts.admission.enter(owner, items, deadline=batch.deadline)
                 )
         except OutOfTime as late:
             return [Unscored(0.0, 0.0, late)] * items
@@ -44,4 +45,6 @@ async def _score_in_turn(run: str | None, batch: Batch, parts: Container) -> lis
             parts.metrics.rejections.labels("items").inc()
             raise
         with parts.stages("score"), parts.metrics.departing("score"):
-            return await parts.scoring.score(batch.samples, batch.spec, deadline=batch.deadline)
+            return await parts.scoring.score(
+                batch.samples, batch.spec, owner=owner, deadline=batch.deadline
+            )

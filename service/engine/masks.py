@@ -17,8 +17,8 @@ from rewards.registry import RewardKind
 from rewards.sample import Media
 from rewards.score import Score
 from rewards.specs import Spec
-from service.engine.admission import Admission
 from service.engine.scenes import Drawable, Outcome, Scene, judge_drawings, read_items
+from service.engine.turns import Turns
 from service.errors import ServiceError, TooLarge
 from service.media.library import MediaLibrary
 
@@ -37,6 +37,16 @@ class Look:
     media: Media | None
 
 
+@dataclass(frozen=True, slots=True)
+class Viewing:
+    """What items of one group share from the start."""
+
+    media: Media | None
+    spec: Spec
+    owner: str
+    deadline: float | None
+
+
 class MaskLane:
     """Judges items of the mask kinds with one model and one library of media.
 
@@ -44,7 +54,7 @@ class MaskLane:
     of the frames that are looked at.
     """
 
-    def __init__(self, model: MaskModel, library: MediaLibrary, turns: Admission) -> None:
+    def __init__(self, model: MaskModel, library: MediaLibrary, turns: Turns) -> None:
         self._model = model
         self._library = library
         self._turns = turns
@@ -66,21 +76,26 @@ class MaskLane:
         """What the model tells, pixels in hand and waiting, and the seconds spent comparing."""
         return {
             **self._model.usage(),
-            "active_px": self._turns.active_items,
-            "waiting_px": self._turns.waiting_items,
+            "active_px": self._turns.active,
+            "waiting_px": self._turns.waiting,
             "judge_seconds": self._judge_seconds,
         }
 
     async def judge(
-        self, looks: Sequence[Look], spec: Spec, *, deadline: float | None
+        self, looks: Sequence[Look], spec: Spec, *, owner: str = "", deadline: float | None = None
     ) -> list[Outcome]:
-        """Return one outcome for each, in order; items about the same media share what it costs."""
+        """Return one outcome for each, in order; items about the same media share what it costs.
+
+        Owners take turns. `deadline` is an instant of `time.monotonic()`.
+        """
         groups: dict[tuple[RewardKind, Media | None], list[int]] = defaultdict(list)
         for index, look in enumerate(looks):
             groups[look.item.kind, look.media].append(index)
         judged = await asyncio.gather(
             *(
-                self._judge_safely([looks[index].item for index in members], media, spec, deadline)
+                self._judge_safely(
+                    [looks[index].item for index in members], Viewing(media, spec, owner, deadline)
+                )
                 for (_, media), members in groups.items()
             )
         )
@@ -89,11 +104,9 @@ class MaskLane:
             outcomes.update(zip(members, found, strict=True))
         return [outcomes[index] for index in range(len(looks))]
 
-    async def _judge_safely(
-        self, items: list[Prepared], media: Media | None, spec: Spec, deadline: float | None
-    ) -> list[Outcome]:
+    async def _judge_safely(self, items: list[Prepared], about: Viewing) -> list[Outcome]:
         try:
-            return await self._judge_group(items, media, spec, deadline)
+            return await self._judge_group(items, about)
         except Exception as error:  # noqa: BLE001 - the boundary of this lane: the others go on
             place, name = traceback.extract_tb(error.__traceback__)[-1], type(error).__name__
             at = f"{place.filename}:{place.lineno}"
@@ -101,18 +114,16 @@ class MaskLane:
             failed = ModelFailed(f"the masks could not be judged: {name}")
             return [failed] * len(items)
 
-    async def _judge_group(
-        self, items: list[Prepared], media: Media | None, spec: Spec, deadline: float | None
-    ) -> list[Outcome]:
+    async def _judge_group(self, items: list[Prepared], about: Viewing) -> list[Outcome]:
         kind = items[0].kind
         try:
-            async with asyncio.timeout(_left_s(deadline)):
-                view = await self._view(kind, media)
+            async with asyncio.timeout(_left_s(about.deadline)):
+                view = await self._view(kind, about.media)
         except TimeoutError:
             return [LATE] * len(items)
         except (RewardError, ServiceError) as error:
             return [_as_reward_error(error)] * len(items)
-        scene = Scene(kind.masks, view, spec, deadline)
+        scene = Scene(kind.masks, view, about.spec, about.owner, about.deadline)
         read = await asyncio.to_thread(read_items, items, scene)
         drawables = [one for one in read if isinstance(one, Drawable)]
         judged = iter(await self._judge_drawables(drawables, scene))
@@ -144,7 +155,7 @@ class MaskLane:
         pixels = masks_px + len(scene.times_s) * FRAME_PX
         view = replace(scene.view, height=height, width=width)
         try:
-            async with self._turns.enter(None, pixels, deadline=scene.deadline):
+            async with self._turns.turn(scene.owner, pixels, deadline=scene.deadline):
                 drawn = await self._ask(view, prompts, frames, scene.deadline)
                 begun_s = time.perf_counter()
                 judged = await asyncio.to_thread(judge_drawings, drawables, drawn, scene)

@@ -21,12 +21,13 @@ MOST_STRETCHED = 0.02
 class Scene:
     """What the items of a group share: the `masks` of their kind's row, and what they look at.
 
-    `deadline` is an instant of `time.monotonic`.
+    `owner` is whose turn it takes, `deadline` an instant of `time.monotonic`.
     """
 
     rule: Any
     view: Picture | Clip
     spec: Spec
+    owner: str
     deadline: float | None
 
     @property

@@ -68,10 +68,16 @@ class ScoringEngine:
         return lanes
 
     async def score(
-        self, samples: Sequence[Sample], spec: Spec, *, deadline: float | None = None
+        self,
+        samples: Sequence[Sample],
+        spec: Spec,
+        *,
+        owner: str = "",
+        deadline: float | None = None,
     ) -> list[Verdict]:
         """Return one verdict for each sample, in order.
 
+        `owner` is whose share of the mask model this takes.
         `deadline` is an instant of `time.monotonic()`: what is not judged by then is unscored
         and retryable, and what was judged is returned. Raises nothing for the sake of an item.
         """
@@ -80,7 +86,7 @@ class ScoringEngine:
         await asyncio.gather(
             self._judge_cases(plan, deadline),
             self._compare(plan, deadline),
-            self._judge_masks(plan, deadline),
+            self._judge_masks(plan, owner, deadline),
         )
         return plan.verdicts
 
@@ -103,12 +109,12 @@ class ScoringEngine:
         for place, outcome in zip(plan.likenesses, outcomes, strict=True):
             plan.settle(place, outcome)
 
-    async def _judge_masks(self, plan: Plan, deadline: float | None) -> None:
+    async def _judge_masks(self, plan: Plan, owner: str, deadline: float | None) -> None:
         if self._masks is None or not plan.looks:
             return
         looks = list(plan.looks.values())
         with self._stages("masks"):
-            outcomes = await self._masks.judge(looks, plan.spec, deadline=deadline)
+            outcomes = await self._masks.judge(looks, plan.spec, owner=owner, deadline=deadline)
         for place, outcome in zip(plan.looks, outcomes, strict=True):
             plan.settle(place, outcome)
 

@@ -61,7 +61,11 @@ class MediaLimits(WireModel):
 
 
 class Capacity(WireModel):
-    """How much all requests together may ask for; beyond that they are answered 429."""
+    """How much all requests together may ask for; beyond that they are answered 429.
+
+    One run (for bytes: one key, or one address without keys) has at most half of what waits, and
+    less while others wait too, so that there is room for a newcomer.
+    """
 
     body_bytes: int
     waiting_items: int

@@ -50,12 +50,14 @@ class Engine:
     delay_s: float = 0.0
     batches: list[Any] = field(default_factory=list)
     deadlines: list[float | None] = field(default_factory=list)
+    owners: list[str] = field(default_factory=list)
     cancelled: int = 0
 
-    async def score(self, samples, spec, *, deadline=None):
+    async def score(self, samples, spec, *, owner="", deadline=None):
         """Score by the rules, here and now."""
         self.batches.append(samples)
         self.deadlines.append(deadline)
+        self.owners.append(owner)
         if self.error is not None:
             raise self.error
         try:
@@ -86,9 +88,11 @@ class Service:
         url = f"http://127.0.0.1:{self.port}{path}"
         return self.http.request("POST", url, body=data, headers=headers)
 
-    def connect(self):
+    def connect(self, source=""):
         """A bare connection, for what no HTTP client would send."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return socket.create_connection(
+            ("127.0.0.1", self.port), timeout=10, source_address=(source, 0)
+        )
 
     def wait_until(self, holds, within_s=10.0):
         """Return once `holds()` is true; fail when that takes too long."""

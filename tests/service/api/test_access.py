@@ -134,7 +134,15 @@ def test_a_wrong_key_is_refused_before_the_body_is_read(keyed):
         head = b"POST /reward HTTP/1.1\r\nHost: x\r\nContent-Length: 150000\r\n\r\n{"
         connection.sendall(head)
         assert connection.recv(65536).startswith(b"HTTP/1.1 401")
-    keyed.wait_until(lambda: keyed.container.admission.held_bytes == 0)
+    keyed.wait_until(lambda: keyed.container.admission.usage()["held_bytes"] == 0)
+
+
+def test_who_names_no_run_takes_turns_by_key(keyed):
+    """Its name stands for the run, and is none that a run could have."""
+    for run in ({}, {"run": "job-1"}):
+        asked = {"items": [ITEM], **run}
+        assert keyed.post("/reward", asked, **bearer("scorer")).status == 200
+    assert keyed.engine.owners == ["key scorer", "job-1"]
 
 
 @pytest.mark.promise(40)

@@ -1,6 +1,7 @@
 """Tests for `service.api.admit` and the turns that requests take, over real sockets."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import orjson
 import pytest
@@ -38,22 +39,30 @@ def test_a_flood_is_answered_200_or_429_and_nothing_else(service):
 
 @pytest.mark.promise(5)
 def test_room_for_a_body_is_held_before_it_is_read(service):
-    """With others inside, a large body is refused on its length; a probe passes all the same."""
-    connections = [service.connect() for _ in range(2)]
-    try:
-        for connection in connections:
-            head = b"POST /reward HTTP/1.1\r\nHost: x\r\nContent-Length: 190000\r\n\r\n"
-            connection.sendall(head + b"{")
-        service.wait_until(lambda: service.container.admission.held_bytes == 380_000)
-        refused = service.post("/reward", body(60) + b" " * 30_000)
-        assert refused.status == 429
-        assert service.get("/livez").status == 200
-        assert service.sample("reward_admission_rejections_total", reason="bytes") == 1
-    finally:
-        for connection in connections:
-            connection.close()
-    service.wait_until(lambda: service.container.admission.held_bytes == 0)
+    """With one inside, a large body is refused on its length; a probe passes all the same.
+
+    What one caller may not take is there for others, until there is no more of it.
+    """
+    head = b"POST /reward HTTP/1.1\r\nHost: x\r\nContent-Length: 190000\r\n\r\n"
+    held = service.container.admission.usage
+    with ExitStack() as callers:
+        for number in (1, 2):
+            caller = callers.enter_context(service.connect(source=f"127.0.0.{number}"))
+            caller.sendall(head + b"{")
+            service.wait_until(lambda much=190_000 * number: held()["held_bytes"] == much)
+            refused = service.post("/reward", body(60) + b" " * 30_000)
+            assert refused.status == 429
+            assert service.get("/livez").status == 200
+        assert service.sample("reward_admission_rejections_total", reason="bytes") == 2
+    service.wait_until(lambda: held()["held_bytes"] == 0)
     assert service.post("/reward", body(1)).status == 200
+
+
+def test_requests_without_a_run_are_fair_by_caller(service):
+    """The run is who takes turns; where none is named, whoever asks."""
+    assert service.post("/reward", body(1, run="job")).status == 200
+    assert service.post("/reward", body(1)).status == 200
+    assert service.engine.owners == ["job", "at 127.0.0.1"]
 
 
 @pytest.mark.promise(12)
@@ -62,7 +71,7 @@ def test_what_has_no_turn_by_its_deadline_is_unscored_and_retryable(service):
     service.engine.delay_s = 1.0
     with ThreadPoolExecutor(1) as other:
         first = other.submit(service.post, "/reward", body(64))
-        service.wait_until(lambda: service.container.admission.active_items == 64)
+        service.wait_until(lambda: service.container.admission.usage()["active_items"] == 64)
         late = service.post("/reward", body(2, deadline_ms=50))
         assert first.result().status == 200
     assert late.status == 200
@@ -78,12 +87,12 @@ def test_a_caller_that_leaves_the_queue_leaves_nothing_behind(service):
     service.engine.delay_s = 0.5
     with ThreadPoolExecutor(1) as other:
         first = other.submit(service.post, "/reward", body(64))
-        service.wait_until(lambda: service.container.admission.active_items == 64)
+        service.wait_until(lambda: service.container.admission.usage()["active_items"] == 64)
         with service.connect() as waiting:
             sent = body(8)
             head = f"POST /reward HTTP/1.1\r\nHost: x\r\nContent-Length: {len(sent)}\r\n\r\n"
             waiting.sendall(head.encode() + sent)
-            service.wait_until(lambda: service.container.admission.waiting_items == 8)
-        service.wait_until(lambda: service.container.admission.waiting_items == 0)
+            service.wait_until(lambda: service.container.admission.usage()["waiting_items"] == 8)
+        service.wait_until(lambda: service.container.admission.usage()["waiting_items"] == 0)
         assert first.result().status == 200
     assert len(service.engine.batches) == 1

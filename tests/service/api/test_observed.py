@@ -128,10 +128,10 @@ def test_a_batch_that_nobody_waits_for_is_dropped_before_it_is_scored(service):
             )
             head = f"POST /reward HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
             connection.sendall(head.encode() + body)
-            service.wait_until(lambda: service.container.admission.active_items == 40)
-        service.wait_until(lambda: service.container.admission.waiting_items == 40)
-    admission = service.container.admission
-    service.wait_until(lambda: (admission.active_items, admission.waiting_items) == (0, 0))
+            service.wait_until(lambda: service.container.admission.usage()["active_items"] == 40)
+        service.wait_until(lambda: service.container.admission.usage()["waiting_items"] == 40)
+    inside = service.container.admission.usage
+    service.wait_until(lambda: not inside()["active_items"] + inside()["waiting_items"])
     service.wait_until(lambda: service.sample("reward_departures_total", stage="queue") == 1)
     service.wait_until(lambda: service.sample("reward_departures_total", stage="score") == 1)
     assert len(service.engine.batches) == 1

@@ -11,8 +11,8 @@ from rewards.maths.masks import mask_overlap
 from rewards.pipeline import Memo, conclude, open_item, prepare
 from rewards.sample import Media, Sample
 from rewards.specs import ONETHINKER_RELEASED
-from service.engine.admission import Admission, Capacity
 from service.engine.masks import Look, MaskLane
+from service.engine.turns import Turns
 from service.media.library import MediaLibrary
 from service.media.limits import MediaLimits
 from service.media.pool import DecodePool
@@ -31,14 +31,14 @@ LEFT_BOX = {"boxes": [0, 0, 500, 1000], "positive_points": [], "negative_points"
 class Bench:
     """A mask lane, its network, and what was uploaded to it."""
 
-    def __init__(self, folder, capacity, library):
+    def __init__(self, folder, px, library):
         self.network = PlainNetwork()
         self.library = library(
             MediaStore(folder, max_bytes=10**8, max_file_bytes=10**8),
             DecodePool(MediaLimits(), workers=1),
         )
         self.model = Sam2MaskModel(lambda: self.network, name="plain", cache_bytes=10**8)
-        self.lane = MaskLane(self.model, self.library, Admission(capacity))
+        self.lane = MaskLane(self.model, self.library, Turns(px))
 
     async def upload(self, content):
         """Take content in, as a PUT does."""
@@ -50,12 +50,12 @@ class Bench:
         await self.library.put(digest, whole())
         return digest
 
-    async def score(self, samples, *, deadline=None):
+    async def score(self, samples, *, owner="", deadline=None):
         """Judge under the released spec."""
         spec = ONETHINKER_RELEASED
         items = [prepare(open_item(sample, spec, Memo()), spec) for sample in samples]
         looks = [Look(item, sample.media) for item, sample in zip(items, samples, strict=True)]
-        outcomes = await self.lane.judge(looks, ONETHINKER_RELEASED, deadline=deadline)
+        outcomes = await self.lane.judge(looks, ONETHINKER_RELEASED, owner=owner, deadline=deadline)
         return [
             conclude(item, outcome, ONETHINKER_RELEASED)
             for item, outcome in zip(items, outcomes, strict=True)
@@ -63,9 +63,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def opened(folder, *, px=10**9, waiting_px=10**12, library=MediaLibrary):
+async def opened(folder, *, px=10**9, library=MediaLibrary):
     """Start a bench whose network has done nothing yet."""
-    bench = Bench(folder, Capacity(waiting_items=waiting_px, active_items=px), library)
+    bench = Bench(folder, px, library)
     await bench.library.start()
     await bench.lane.start()
     bench.network.encoded.clear()

@@ -17,6 +17,7 @@ from service.engine.scoring import ScoringEngine
 from service.media.library import MediaLibrary
 from tests import coins
 from tests.real_media import coins as coins_file
+from tests.remote_polar import until
 from tests.service.engine.mask_bench import (
     FILM,
     LEFT,
@@ -288,27 +289,31 @@ def test_what_is_not_drawn_by_the_deadline_is_unscored(tmp_path):
     asyncio.run(main())
 
 
-def test_pixels_beyond_the_capacity_wait_or_are_turned_away(tmp_path):
-    """What waits is bounded too; what is turned away is retryable."""
+def test_pixels_beyond_the_capacity_wait_and_owners_take_turns(tmp_path):
+    """One item at a time is drawn; of two owners the one with less in line is not held up."""
 
     async def main():
         height, width = MASKS[0].shape
         item_px = height * width + FRAME_PX
-        async with opened(tmp_path, px=item_px, waiting_px=2 * item_px) as bench:
+        async with opened(tmp_path, px=item_px) as bench:
             digest = await bench.upload(PICTURE)
-            batches = [[about(mask, digest)] for mask in MASKS[:6]]
             bench.network.gate.clear()
-            scoring = [asyncio.create_task(bench.score(batch)) for batch in batches]
-            first = asyncio.as_completed(scoring)
-            for _ in range(3):
-                [refused] = await next(first)
-                assert isinstance(refused.error, ModelFailed)
-                assert "full" in str(refused.error)
-            usage = bench.lane.usage()
-            assert (usage["active_px"], usage["waiting_px"]) == (item_px, 2 * item_px)
-            bench.network.gate.set()
-            verdicts = [verdict for [verdict] in await asyncio.gather(*scoring)]
-            assert sum(isinstance(verdict, Scored) for verdict in verdicts) == 3
+            drawn = []
+
+            async def score(mask, owner):
+                [verdict] = await bench.score([about(mask, digest)], owner=owner)
+                assert isinstance(verdict, Scored)
+                drawn.append(owner)
+
+            async with asyncio.TaskGroup() as group:
+                for mask in MASKS[:4]:
+                    group.create_task(score(mask, "greedy"))
+                assert await until(lambda: bench.lane.usage()["waiting_px"] == 3 * item_px)
+                group.create_task(score(MASKS[4], "polite"))
+                assert await until(lambda: bench.lane.usage()["waiting_px"] == 4 * item_px)
+                assert bench.lane.usage()["active_px"] == item_px
+                bench.network.gate.set()
+            assert drawn.index("polite") <= 2
             usage = bench.lane.usage()
             assert (usage["active_px"], usage["waiting_px"]) == (0, 0)
             assert usage["judge_seconds"] > 0
