@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, pstdev
+from typing import NamedTuple
 
 from rewards.maths.masks import Overlap, cumulative_iou
 from rewards.score import Scored, Verdict
@@ -63,6 +64,13 @@ METRICS: Mapping[str, Sequence[Metric]] = {
 }
 
 
+class Heading(NamedTuple):
+    """What verdicts are summed up under: a kind, such as `mask/image`, or a task of that kind."""
+
+    kind: str
+    task: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What came of the items of one group, such as all of one kind.
@@ -106,9 +114,14 @@ def summarise(kind: str, verdicts: Sequence[Verdict]) -> Summary:
     )
 
 
-def summarise_by_kind(items: Iterable[tuple[str, Verdict]]) -> dict[str, Summary]:
-    """Summarise verdicts by the name they come with, in the order of those names."""
-    by_name: dict[str, list[Verdict]] = defaultdict(list)
-    for name, verdict in items:
-        by_name[name].append(verdict)
-    return {name: summarise(name, by_name[name]) for name in sorted(by_name)}
+def summarise_by_kind(items: Iterable[tuple[Heading, Verdict]]) -> dict[Heading, Summary]:
+    """Summarise verdicts kind by kind, in the order of their names, each followed by its tasks.
+
+    A task is summed up in the metrics of its kind, and once more within its kind.
+    """
+    found: dict[Heading, list[Verdict]] = defaultdict(list)
+    for heading, verdict in items:
+        for one in {heading, Heading(heading.kind)}:
+            found[one].append(verdict)
+    order = sorted(found, key=lambda heading: (heading.kind, heading.task or ""))
+    return {heading: summarise(heading.kind, found[heading]) for heading in order}

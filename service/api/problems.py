@@ -15,9 +15,9 @@ from starlette.responses import Response
 from rewards import errors as rewards
 from service import errors as service
 from service.api.schemas.base import FieldError, Problem
+from service.engine.results import clean
 
 MEDIA_TYPE = "application/problem+json"
-LONGEST_TEXT = 1000
 MOST_FIELD_ERRORS = 20
 CHALLENGE = 'Bearer realm="reward-service", Basic realm="reward-service"'
 
@@ -84,15 +84,6 @@ def pointer(*path: object) -> str:
     '/items/3/ground_truth/a~1b'
     """
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
-
-
-def clean(text: str) -> str:
-    r"""Text that any JSON writer takes: lone surrogates replaced, cut to 1,000 characters.
-
-    >>> clean("boxes: \ud800")
-    'boxes: ?'
-    """
-    return text[:LONGEST_TEXT].encode("utf-8", "replace").decode()
 
 
 def misfit(found: Sequence[Mapping[str, Any]]) -> AtFields:

@@ -8,12 +8,13 @@ from rewards.advantages.registry import find_estimator
 from rewards.advantages.rollouts import Rollouts
 from rewards.errors import BadRollouts, UnknownEstimator
 from rewards.maths.moments import Moments
-from service.api.problems import AtFields, clean, pointer
+from service.api.problems import AtFields, pointer
 from service.api.schemas.advantage import AdvantageRequest, FilterBounds, ShardPlace
 from service.api.schemas.base import FieldError
 from service.api.schemas.runs import RunState as RunStateRecord
 from service.api.translate import read_spec
 from service.container import Container
+from service.engine.results import clean
 from service.engine.run_state import RunSettings, RunState, describe_tasks
 from service.engine.runs import Run
 from service.engine.steps import Shard, StepRequest

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from rewards.registry import default_task, lookup
 from rewards.score import Scored, Verdict
 from service.api.plain import AnyItem, AnyRewardRequest
-from service.api.problems import MOST_FIELD_ERRORS, AtFields, clean, pointer
+from service.api.problems import MOST_FIELD_ERRORS, AtFields, pointer
 from service.api.schemas.base import FieldError
 from service.api.translate import Batch
 from service.container import Container
+from service.engine.results import clean
 from service.engine.streams import StreamedReward, StreamedStep
 from service.errors import InvalidRequest
 

@@ -8,14 +8,15 @@ from typing import Any
 from rewards.errors import UnknownKind, UnknownSpec
 from rewards.registry import RewardKind, lookup
 from rewards.sample import Sample
-from rewards.score import Scored, Unscored, Verdict
+from rewards.score import Verdict
 from rewards.specs import Spec, find_spec
 from service.api.media import MediaReader
 from service.api.plain import AnyItem, AnyRewardRequest, PlainRequest
-from service.api.problems import MOST_FIELD_ERRORS, AtFields, clean, pointer
+from service.api.problems import MOST_FIELD_ERRORS, AtFields, pointer
 from service.api.schemas.base import FieldError
 from service.api.schemas.reward import RewardItem
 from service.container import Container
+from service.engine.results import clean, write_result, write_spec
 from service.errors import TooLarge
 
 
@@ -99,11 +100,6 @@ def _read_sample(item: RewardItem, kind: RewardKind, media: MediaReader) -> Samp
     )
 
 
-def write_spec(spec: Spec) -> dict[str, Any]:
-    """The name, version and digest that go out with every number."""
-    return {"name": spec.name, "version": spec.version, "digest": spec.digest}
-
-
 def write_answer(
     request: AnyRewardRequest,
     spec: Spec,
@@ -113,46 +109,8 @@ def write_answer(
     """The answer to `request`, one result per item and in their order."""
     items: Sequence[AnyItem] = request.items
     results = [
-        _write_scored(item.id, verdict)
-        if isinstance(verdict, Scored)
-        else _write_unscored(item.id, verdict)
-        for item, verdict in zip(items, verdicts, strict=True)
+        write_result(item.id, verdict) for item, verdict in zip(items, verdicts, strict=True)
     ]
     for result, scaled_reward in zip(results, scaled or (), strict=scaled is not None):
         result["scaled_reward"] = scaled_reward
     return {"spec": write_spec(spec), "results": results}
-
-
-def _write_scored(item_id: str | None, scored: Scored) -> dict[str, Any]:
-    return {
-        "id": item_id,
-        "status": "scored",
-        "reward": scored.reward,
-        "accuracy": scored.accuracy,
-        "format": scored.format,
-        "structure": scored.structure,
-        "parts": dict(scored.parts),
-        "scorer": scored.scorer,
-        "reason": scored.reason and clean(scored.reason),
-        "error": None,
-    }
-
-
-def _write_unscored(item_id: str | None, unscored: Unscored) -> dict[str, Any]:
-    error = unscored.error
-    return {
-        "id": item_id,
-        "status": "unscored",
-        "reward": None,
-        "accuracy": None,
-        "format": unscored.format,
-        "structure": unscored.structure,
-        "parts": {},
-        "scorer": None,
-        "reason": None,
-        "error": {
-            "code": error.code,
-            "retryable": error.retryable,
-            "message": clean(str(error)),
-        },
-    }

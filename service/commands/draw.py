@@ -13,7 +13,7 @@ from rewards.errors import RewardError
 from rewards.maths.masks import mask_boundary
 from rewards.specs import ONETHINKER_RELEASED
 from service.commands.media import MediaFiles
-from service.commands.rows import BadLine, read_row
+from service.commands.rows import read_row
 from service.commands.sketches import Marks, Panel, sketch
 from service.media.images import decode_image
 from service.media.limits import Excessive, MediaLimits, Unusable
@@ -44,6 +44,8 @@ def draw(
     """
     try:
         row = read_row(1, item.read_bytes())
+        if row.fault is not None:
+            _give_up(str(row.fault))
         files = row.media or MediaFiles()
         panels = sketch(row.sample, ONETHINKER_RELEASED, fps=files.fps)
         frames, times_s = _frames(files, item.parent)
@@ -51,7 +53,7 @@ def draw(
         _sheet(pictures).save(out)
     except OSError as error:
         _give_up(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except (BadLine, RewardError, Unusable, Excessive) as error:
+    except (RewardError, Unusable, Excessive) as error:
         _give_up(str(error))
 
 

@@ -4,27 +4,27 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Annotated, Any, NoReturn
 
 import typer
-from msgspec.structs import asdict
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rewards.errors import RewardError
-from rewards.report import Summary, summarise_by_kind
-from rewards.sample import Sample
-from rewards.score import Scored, Verdict
+from rewards.errors import BadMedia, RewardError
+from rewards.report import Heading, Summary, summarise_by_kind
+from rewards.score import Unscored, Verdict
 from rewards.specs import RELEASED, Spec, find_spec, read_spec
 from service.commands.media import Eyes, open_eyes
-from service.commands.rows import BadLine, Row, read_row
+from service.commands.rows import Row, read_row
 from service.engine.isolation.cases import IsolationLimits
 from service.engine.isolation.pool import IsolatedPool
+from service.engine.results import write_result, write_spec
 from service.engine.scoring import ScoringEngine
 from service.errors import ServiceError
 
@@ -39,7 +39,9 @@ def score(
     sam2: Annotated[Path | None, typer.Option(help="SAM 2 for mask items: a checkpoint.")] = None,
     sam2_device: Annotated[str, typer.Option(help="Where it runs: auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Score a file without a server: a table by kind, and a result per line with --out.
+    """Score a file without a server: a table by kind and task, and a result per line with --out.
+
+    A line that cannot be read is unscored, like any that has no verdict, and counted by reason.
 
     OneThinker's field names (problem_type, data_type, solution, problem, problem_id) will do too.
     A mask item names its media as files beside the lines: {"image": "coins.png"}.
@@ -78,24 +80,26 @@ async def _score_file(
     spec: Spec,
     results: IO[str] | None,
     opening: AbstractAsyncContextManager[Eyes],
-) -> list[tuple[str, Verdict]]:
+) -> list[tuple[Heading, Verdict]]:
     async with opening as eyes, _engine(eyes) as engine:
         return await _score_lines(engine, eyes, lines, spec, results)
 
 
 async def _score_lines(
     engine: ScoringEngine, eyes: Eyes, lines: IO[bytes], spec: Spec, results: IO[str] | None
-) -> list[tuple[str, Verdict]]:
-    verdicts: list[tuple[str, Verdict]] = []
+) -> list[tuple[Heading, Verdict]]:
+    verdicts: list[tuple[Heading, Verdict]] = []
     columns = (TextColumn("scoring"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("scoring", total=os.fstat(lines.fileno()).st_size)
-        for rows, read_bytes in _chunks(lines, progress.console):
-            samples = [await _seen(row, eyes, progress.console) for row in rows]
-            pairs = list(zip(rows, await engine.score(samples, spec), strict=True))
-            verdicts += [(row.label, verdict) for row, verdict in pairs]
+        for rows, read_bytes in _chunks(lines):
+            seen = [await _see(row, eyes) for row in rows]
+            _complain(seen, progress.console)
+            found = await engine.score([row.sample for row in seen], spec)
+            pairs = [(row, _settle(row, verdict)) for row, verdict in zip(seen, found, strict=True)]
+            verdicts += [(Heading(row.label, row.sample.task), verdict) for row, verdict in pairs]
             if results is not None:
-                results.writelines(result_line(row, verdict) for row, verdict in pairs)
+                results.writelines(result_line(row, verdict, spec) for row, verdict in pairs)
             progress.advance(bar, read_bytes)
     return verdicts
 
@@ -111,62 +115,51 @@ async def _engine(eyes: Eyes) -> AsyncIterator[ScoringEngine]:
         await engine.close()
 
 
-async def _seen(row: Row, eyes: Eyes, console: Console) -> Sample:
+async def _see(row: Row, eyes: Eyes) -> Row:
     try:
-        return await eyes.see(row.sample, row.media)
+        return replace(row, sample=await eyes.see(row.sample, row.media))
     except (OSError, RewardError, ServiceError) as error:
-        _complain(console, row.line, error)
-        return row.sample
+        return replace(row, fault=row.fault or BadMedia(str(error)))
 
 
-def _complain(console: Console, line: int, error: Exception) -> None:
-    console.print(f"line {line}: {error}", markup=False, soft_wrap=True)
+def _complain(rows: Sequence[Row], console: Console) -> None:
+    for row in rows:
+        if row.fault is not None:
+            console.print(f"line {row.line}: {row.fault}", markup=False, soft_wrap=True)
 
 
-def _chunks(lines: IO[bytes], console: Console) -> Iterator[tuple[list[Row], int]]:
+def _settle(row: Row, verdict: Verdict) -> Verdict:
+    """Take the verdict from a line that is at fault: its sample is not what the line says."""
+    if row.fault is None:
+        return verdict
+    return Unscored(verdict.format, verdict.structure, row.fault)
+
+
+def _chunks(lines: IO[bytes]) -> Iterator[tuple[list[Row], int]]:
     numbered = enumerate(lines, start=1)
     while chunk := list(islice(numbered, ROWS_AT_A_TIME)):
-        yield _read_rows(chunk, console), sum(len(text) for _, text in chunk)
+        rows = [read_row(number, text) for number, text in chunk if text.strip()]
+        yield rows, sum(len(text) for _, text in chunk)
 
 
-def _read_rows(chunk: Sequence[tuple[int, bytes]], console: Console) -> list[Row]:
-    rows = []
-    for number, text in chunk:
-        try:
-            if text.strip():
-                rows.append(read_row(number, text))
-        except BadLine as error:
-            _complain(console, number, error)
-    return rows
-
-
-def result_line(row: Row, verdict: Verdict) -> str:
-    """One line of the results: where it came from and all that is known of the verdict."""
-    result: dict[str, Any] = {"line": row.line, "id": row.id, "kind": row.sample.kind}
-    if isinstance(verdict, Scored):
-        result |= {"status": "scored"} | asdict(verdict)
-    else:
-        error = verdict.error
-        result |= {
-            "status": "unscored",
-            "format": verdict.format,
-            "structure": verdict.structure,
-            "error": {"code": error.code, "retryable": error.retryable, "message": str(error)},
-        }
+def result_line(row: Row, verdict: Verdict, spec: Spec) -> str:
+    """One line of the results: where it came from, what came of it, and the spec that made it."""
+    result: dict[str, Any] = {"line": row.line, "kind": row.sample.kind or None}
+    result |= write_result(row.id, verdict) | {"spec": write_spec(spec)}
     return json.dumps(result, allow_nan=False) + "\n"
 
 
-def summary_table(summaries: dict[str, Summary], spec: Spec) -> Table:
-    """What is printed at the end: one row per kind."""
+def summary_table(summaries: Mapping[Heading, Summary], spec: Spec) -> Table:
+    """What is printed at the end: one row per kind, and one below it per task that lines name."""
     table = Table(title=f"{spec.name} {spec.digest[:15]}")
     table.add_column("kind", no_wrap=True)
     for column in ("n", "mean", "std", "format"):
         table.add_column(column, justify="right")
     table.add_column("unscored")
     table.add_column("metrics")
-    for name, summary in summaries.items():
+    for (kind, task), summary in summaries.items():
         table.add_row(
-            name,
+            kind if task is None else f"  {task}",
             str(summary.count),
             _number(summary.mean),
             _number(summary.std),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rewards.errors import BadTruth, WorkerDied
 from rewards.registry import NAMES
-from rewards.report import METRICS, summarise, summarise_by_kind
+from rewards.report import METRICS, Heading, summarise, summarise_by_kind
 from rewards.score import Scored, Unscored
 
 UNREADABLE = Unscored(1.0, 0.5, BadTruth("no span"))
@@ -101,11 +101,21 @@ def test_mean_and_deviation_agree_with_numpy(accuracies):
     assert math.isclose(summary.std, rewards.std(), abs_tol=1e-7)
 
 
-def test_items_are_summed_up_by_the_name_they_come_with():
+def test_items_are_summed_up_by_kind():
     """Kinds are told apart, media too, and a medium does not hide the kind's metrics."""
-    summaries = summarise_by_kind(
-        [("tracking/video", scored(1.0)), ("math", scored(0.0)), ("math", scored(1.0))]
-    )
-    assert list(summaries) == ["math", "tracking/video"]
-    assert summaries["math"].count == 2
-    assert summaries["tracking/video"].metrics["AO"] == 1.0
+    items = [("tracking/video", scored(1.0)), ("math", scored(0.0)), ("math", scored(1.0))]
+    summaries = summarise_by_kind((Heading(kind), verdict) for kind, verdict in items)
+    assert list(summaries) == [Heading("math"), Heading("tracking/video")]
+    assert summaries[Heading("math")].count == 2
+    assert summaries[Heading("tracking/video")].metrics["AO"] == 1.0
+
+
+def test_tasks_are_summed_up_within_their_kind_by_its_metrics():
+    """Two data sets of one kind have a row each, and count together in the row of the kind."""
+    charades, activity = (Heading("temporal_grounding", task) for task in ("charades", "activity"))
+    kind = Heading("temporal_grounding")
+    items = [(charades, scored(1.0)), (activity, scored(0.5)), (kind, scored(0.0))]
+    summaries = summarise_by_kind(items)
+    assert list(summaries) == [kind, activity, charades]
+    assert [summary.count for summary in summaries.values()] == [3, 1, 1]
+    assert [summary.metrics["mIoU"] for summary in summaries.values()] == [0.5, 0.5, 1.0]

@@ -15,7 +15,6 @@ from service.api.bodies import JsonBody
 from service.api.compat.labels import ANY_JSON, Choices, numbers, read_item, text_of
 from service.api.dependencies import Parts, json_response
 from service.api.openapi import READING_A_BODY, answers
-from service.api.problems import clean
 from service.api.schemas.compat import (
     GymMetrics,
     GymRollout,
@@ -26,6 +25,7 @@ from service.api.schemas.compat import (
 )
 from service.api.schemas.reward import RewardItem, RewardRequest
 from service.api.scoring import score
+from service.engine.results import clean
 
 router = APIRouter(prefix="/compat/nemo_gym", tags=["compatibility"])
 ROLLOUT = JsonBody(GymRollout)

@@ -9,7 +9,7 @@ from rewards.registry import KINDS
 from service.api.dependencies import Parts, json_response
 from service.api.openapi import answers
 from service.api.schemas.catalog import Info, Kinds, Specs
-from service.api.translate import write_spec
+from service.engine.results import write_spec
 
 router = APIRouter(tags=["catalogue"])
 

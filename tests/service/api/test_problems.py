@@ -4,7 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from rewards.errors import ModelFailed, OutOfTime
-from service.api.problems import clean, pointer, problem_of
+from service.api.problems import pointer, problem_of
 from service.errors import (
     Draining,
     Overloaded,
@@ -105,8 +105,3 @@ def test_facts_that_are_no_json_do_not_stop_a_problem():
 def test_pointers_are_escaped_as_in_rfc_6901(path, expected):
     """Tilde and slash have names of their own."""
     assert pointer(*path) == expected
-
-
-def test_clean_text_is_short_and_encodable():
-    """What leaves in a message fits any JSON writer."""
-    assert clean("\udfff" * 2000).encode() == b"?" * 1000

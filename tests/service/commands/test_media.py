@@ -61,7 +61,7 @@ def test_masks_of_a_file_are_scored_and_summed_up(scored):
     [row] = [text for text in done.stdout.splitlines() if "mask/image" in text]
     mean = sum(overlap.iou for overlap in overlaps) / 5
     assert f"gIoU {mean:.3f}, cIoU {cumulative_iou(overlaps):.3f}" in row
-    assert "missing_input 2" in row
+    assert "bad_media 2" in row
 
 
 def test_files_that_cannot_be_used_are_named_by_their_line(scored):
