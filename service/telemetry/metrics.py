@@ -36,7 +36,8 @@ class Metrics:
 
     None of them is chosen by a caller, but for the names of the `most_runs` latest runs. An item
     is counted once in `items`: as `scored`, under the code of the error that left it unscored,
-    or, with its whole request, as `refused` or `abandoned` under the kind `any`.
+    or, with its whole request, as `refused` or `abandoned` under the kind `any`; so is a label that
+    makes no item, under the code of its error.
     """
 
     def __init__(
@@ -194,10 +195,11 @@ class Metrics:
                 self.items.labels(kind.name, SCORED).inc(len(rewards))
             self.well_formed.labels(kind.name).inc(sum(one.format == 1.0 for one in some))
             if len(rewards) < len(some):
-                self._count_unscored(kind.name, some)
+                self.count_unscored(kind.name, some)
         self.batch_items.observe(len(verdicts))
 
-    def _count_unscored(self, kind: str, verdicts: Sequence[Verdict]) -> None:
+    def count_unscored(self, kind: str, verdicts: Sequence[Verdict]) -> None:
+        """Count those without a verdict under their codes."""
         codes = Tally(one.error.code for one in verdicts if isinstance(one, Unscored))
         for code, number in codes.items():
             self.items.labels(kind, code).inc(number)

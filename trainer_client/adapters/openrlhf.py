@@ -10,10 +10,12 @@ This file asks the same route, but waits longer and keeps its connections::
     export REWARD_SERVICE_URL=http://rewards:8080 REWARD_SERVICE_KIND=math
     --reward.remote_url /path/to/trainer_client/adapters/openrlhf.py
 
-The label column is the ground truth, or the JSON of an object with `kind`, `ground_truth` and
-what else the kind needs. OpenRLHF knows no rollout without a reward: what could not be scored
-gets `REWARD_SERVICE_UNSCORED` (0 unless you choose), `scored` is 0 in its logs, and both sides
-log an error. `scores` is the accuracy, for dynamic filtering.
+The label column is the ground truth, or the JSON of an object with `kind`, `ground_truth` and what
+else the kind needs. OpenRLHF knows no rollout without a reward: what could not be scored gets
+`REWARD_SERVICE_UNSCORED` (0 unless you choose), `scored` is 0 in its logs, and both sides log an
+error. So it is with a label that makes no item (an unknown kind, a field too many); no kind at all,
+or a query that names what does not exist, is refused. `scores` is the accuracy, for dynamic
+filtering.
 
 For EMA-GRPO, OpenRLHF has no hook that sees a whole batch; its `dr_grpo` trains with the rewards
 as they are. It asks for one response at a time, so nothing is normalised within a group: with a

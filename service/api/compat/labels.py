@@ -18,6 +18,10 @@ NOT_CARRIED = ("id", "response")
 ANY_JSON: TypeAdapter[JsonValue] = TypeAdapter(FiniteJson)
 
 
+class NoKind(AtFields):
+    """Neither a label nor the query says how to score."""
+
+
 class Choices:
     """What the query of a route says about every item of its body."""
 
@@ -36,18 +40,17 @@ class Choices:
 
 
 def read_item(
-    label: JsonValue, kind: str | None, at: tuple[str | int, ...], **fields: str | None
+    label: JsonValue, kind: str | None, at: tuple[str | int, ...], fields: Mapping[str, str | None]
 ) -> RewardItem:
     """Return the item that a label stands for, or raise `AtFields` with its place `at`.
 
     The label is the ground truth, or an object, or the JSON of one, with a `ground_truth` and
     any other fields of an item. `fields` are those that the dialect itself gives.
     """
-    carried = _carried(label)
-    item = {"kind": kind, "ground_truth": label, **fields, **carried}
+    item = {"kind": kind, "ground_truth": label, **fields, **_carried(label)}
     if item["kind"] is None:
         message = "expected a kind in the label, or `kind` in the query"
-        raise AtFields(InvalidRequest(message), [FieldError(pointer=pointer(*at), detail=message)])
+        raise NoKind(InvalidRequest(message), [FieldError(pointer=pointer(*at), detail=message)])
     given = {name: value for name, value in item.items() if value is not None}
     try:
         return RewardItem.model_validate_json(

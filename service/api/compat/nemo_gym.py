@@ -9,10 +9,11 @@ from pydantic import JsonValue
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rewards.errors import BadTruth, RewardError
+from rewards.errors import BadRequest, BadTruth, RewardError
 from rewards.score import Unscored, Verdict
 from service.api.bodies import JsonBody
-from service.api.compat.labels import ANY_JSON, Choices, numbers, read_item, text_of
+from service.api.compat.labels import ANY_JSON, Choices, numbers, text_of
+from service.api.compat.verdicts import Rollout, judge
 from service.api.dependencies import Parts, json_response
 from service.api.openapi import READING_A_BODY, answers
 from service.api.schemas.compat import (
@@ -23,8 +24,7 @@ from service.api.schemas.compat import (
     GymVerifiedRows,
     ReverifyMode,
 )
-from service.api.schemas.reward import RewardItem, RewardRequest
-from service.api.scoring import score
+from service.api.schemas.reward import RewardItem
 from service.engine.results import clean
 
 router = APIRouter(prefix="/compat/nemo_gym", tags=["compatibility"])
@@ -52,15 +52,12 @@ async def verify(
     """
     row = asked.__pydantic_extra__
     label: dict[str, JsonValue] = {name: row[name] for name in ITEM_FIELDS & row.keys()}
-    item = read_item(
-        {"ground_truth": None, **label},
-        choices.kind,
-        (),
-        response=_said(asked.response),
-        prompt=text_of(asked.responses_create_params.get("input")) or None,
-    )
-    _, (verdict,) = await score(RewardRequest(items=[item], spec=choices.spec), parts, request)
-    request.state.notes["unscored"] = int(isinstance(verdict, Unscored))
+    fields = {
+        "response": _said(asked.response),
+        "prompt": text_of(asked.responses_create_params.get("input")) or None,
+    }
+    rollout = Rollout({"ground_truth": None, **label}, (), fields)
+    (verdict,) = await judge([rollout], choices, parts, request)
     told = numbers(verdict, choices.unscored)
     measured = {name: told[name] for name in MEASURED}
     body = ANY_JSON.dump_json(asked.model_dump() | measured | _failure(verdict))
@@ -89,7 +86,7 @@ def _failure(verdict: Verdict) -> dict[str, Any]:
 
 
 def _failure_kind(error: RewardError) -> str:
-    if isinstance(error, BadTruth):
+    if isinstance(error, BadTruth | BadRequest):
         return f"reward_service:{error.code}"
     return "verifier_error"
 

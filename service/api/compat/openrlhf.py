@@ -7,13 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.bodies import JsonBody
-from service.api.compat.labels import Choices, numbers, read_item
+from service.api.compat.labels import Choices, numbers
 from service.api.compat.transcripts import cut_response
+from service.api.compat.verdicts import Rollout, judge
 from service.api.dependencies import Parts, json_response
 from service.api.openapi import READING_A_BODY, answers
 from service.api.schemas.compat import OpenRlhfAnswer, OpenRlhfBatch, OpenRlhfLogs
-from service.api.schemas.reward import RewardItem, RewardRequest
-from service.api.scoring import score
 from service.errors import InvalidRequest
 
 router = APIRouter(prefix="/compat/openrlhf", tags=["compatibility"])
@@ -36,13 +35,8 @@ async def get_reward(
 
     A query that could not be scored gets the number `unscored`, and `scored` is 0 in its logs.
     """
-    request_items = _items(asked, choices)
-    told = []
-    if request_items:
-        batch = RewardRequest(items=request_items, spec=choices.spec)
-        _, verdicts = await score(batch, parts, request)
-        told = [numbers(verdict, choices.unscored) for verdict in verdicts]
-        request.state.notes["unscored"] = sum(not one["scored"] for one in told)
+    verdicts = await judge(_rollouts(asked), choices, parts, request)
+    told = [numbers(verdict, choices.unscored) for verdict in verdicts]
     return json_response(
         {
             "rewards": [one["reward"] for one in told],
@@ -52,7 +46,7 @@ async def get_reward(
     )
 
 
-def _items(asked: OpenRlhfBatch, choices: Choices) -> list[RewardItem]:
+def _rollouts(asked: OpenRlhfBatch) -> list[Rollout]:
     count = len(asked.query)
     prompts = asked.prompts if asked.prompts is not None else [""] * count
     labels = asked.labels if asked.labels is not None else [None] * count
@@ -62,12 +56,10 @@ def _items(asked: OpenRlhfBatch, choices: Choices) -> list[RewardItem]:
             f"{len(labels)} labels"
         )
     return [
-        read_item(
+        Rollout(
             label,
-            choices.kind,
             ("labels", at),
-            response=cut_response(query, prompt),
-            prompt=prompt or None,
+            {"response": cut_response(query, prompt), "prompt": prompt or None},
         )
         for at, (query, prompt, label) in enumerate(zip(asked.query, prompts, labels, strict=True))
     ]

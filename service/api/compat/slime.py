@@ -7,12 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.bodies import JsonBody
-from service.api.compat.labels import Choices, numbers, read_item, text_of
+from service.api.compat.labels import Choices, numbers, text_of
+from service.api.compat.verdicts import Rollout, judge
 from service.api.dependencies import Parts, json_response
 from service.api.openapi import READING_A_BODY, answers
 from service.api.schemas.compat import SlimeAnswer, SlimeSample
-from service.api.schemas.reward import RewardRequest
-from service.api.scoring import score
 
 router = APIRouter(prefix="/compat", tags=["compatibility"])
 SAMPLE = JsonBody(SlimeSample)
@@ -37,14 +36,8 @@ async def slime(
 
     A sample that could not be scored gets the number `unscored`; only `detail` tells it apart.
     """
-    item = read_item(
-        asked.label,
-        choices.kind,
-        ("label",),
-        response=asked.response,
-        prompt=text_of(asked.prompt) or None,
-    )
-    _, (verdict,) = await score(RewardRequest(items=[item], spec=choices.spec), parts, request)
+    fields = {"response": asked.response, "prompt": text_of(asked.prompt) or None}
+    rollout = Rollout(asked.label, ("label",), fields)
+    (verdict,) = await judge([rollout], choices, parts, request)
     told = numbers(verdict, choices.unscored)
-    request.state.notes["unscored"] = int(not told["scored"])
     return json_response(told if detail else told["reward"])

@@ -66,6 +66,14 @@ def test_what_was_not_scored_is_masked(service):
     assert (late["failure_kind"], late["failure_reason"]) == ("verifier_error", "too late")
 
 
+def test_a_row_that_makes_no_item_is_masked(service):
+    """A field that nobody knows how to read is the row's own fault."""
+    for changes, code in (({"kind": "nope"}, "unknown_kind"), ({"task": 7}, "bad_ground_truth")):
+        answer = verify(service, **changes)
+        assert (answer["reward"], answer["mask_sample"]) == (0.0, True)
+        assert answer["failure_kind"] == f"reward_service:{code}"
+
+
 @pytest.mark.parametrize("response", [{}, {"output": []}, {"output": "x"}, {"output": [1, None]}])
 def test_a_response_without_a_message_is_an_empty_one(service, response):
     """An agent that never answered has a wrong answer, not a broken row."""

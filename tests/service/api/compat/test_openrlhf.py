@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from structlog.testing import capture_logs
 
 from rewards.errors import WorkerDied
 from rewards.score import Unscored
@@ -11,6 +12,13 @@ from service.errors import Overloaded
 RIGHT = "<think>a</think><answer>the cat</answer>"
 PROMPT = "<|im_start|>user\nWhat does it say?<|im_end|>\n<|im_start|>assistant\n"
 LOGS = ["accuracy", "format", "structure", "scored"]
+
+
+ODD = {
+    "kind": {"kind": "nope", "ground_truth": "the cat"},
+    "field": {"kind": "ocr", "ground_truth": "the cat", "colour": 2},
+    "type": {"kind": 2, "ground_truth": "the cat"},
+}
 
 
 def ask(service, labels, *, query="", responses=None):
@@ -77,24 +85,38 @@ def test_trouble_of_the_machine_is_flagged_like_a_bad_truth(service):
     assert ask(service, ["a"], query="?kind=ocr").json()["extra_logs"]["scored"] == [0.0]
 
 
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_a_label_that_makes_no_item_costs_its_own_rollout_only(service, odd):
+    """Others are scored, alone it is answered too, and each time the log has an error."""
+    code = "unknown_kind" if odd is ODD["kind"] else "bad_ground_truth"
+    before = service.sample("reward_items_total", kind="any", outcome=code)
+    with capture_logs() as lines:
+        mixed = ask(service, ["the cat", odd, "the cat"], query="?kind=ocr&unscored=-1").json()
+        alone = ask(service, [odd], query="?kind=ocr")
+    assert mixed["rewards"] == [1.5, -1.0, 1.5]
+    assert mixed["extra_logs"]["scored"] == [1.0, 0.0, 1.0]
+    assert (alone.status, alone.json()["rewards"]) == (200, [0.0])
+    told = [(line["items"], line["unscored"]) for line in lines if line["log_level"] == "error"]
+    assert told == [(3, {code: 1}), (1, {code: 1})]
+    assert service.sample("reward_items_total", kind="any", outcome=code) == before + 2
+
+
 @pytest.mark.parametrize(
     ("labels", "query", "place"),
     [
         pytest.param(["4"], "", "/labels/0", id="no-kind"),
-        pytest.param(
-            ["4", {"kind": "nope", "ground_truth": 1}], "?kind=math", None, id="unknown-kind"
-        ),
-        pytest.param(
-            [{"ground_truth": 1, "colour": 2}], "?kind=math", "/labels/0/colour", id="odd-field"
-        ),
-        pytest.param([{"ground_truth": 1, "kind": 2}], "", "/labels/0/kind", id="odd-kind"),
+        pytest.param(["4"], "?kind=nope", "/kind", id="unknown-kind"),
+        pytest.param([ODD["kind"]] * 2, "?kind=math", "/labels/0/kind", id="unknown-kinds"),
+        pytest.param([ODD["field"]] * 2, "?kind=math", "/labels/0/colour", id="odd-fields"),
+        pytest.param([ODD["type"]] * 2, "", "/labels/0/kind", id="odd-kinds"),
         pytest.param(["4"], "?kind=math&spec=nope", "/spec", id="unknown-spec"),
+        pytest.param([ODD["kind"]], "?spec=nope", "/spec", id="unknown-spec-odd-label"),
         pytest.param(["4"], "?kind=math&unscored=nan", "/unscored", id="nan"),
         pytest.param(["4"], "?kind=math&unscored=high", None, id="text"),
     ],
 )
 def test_a_mistake_in_the_set_up_is_refused(service, labels, query, place):
-    """Nobody should train on zeros because a column has the wrong name."""
+    """Nobody trains on zeros because a column has the wrong name, or the query a wrong word."""
     answer = ask(service, labels, query=query)
     assert answer.status == 422
     assert place in [None, *(error["pointer"] for error in answer.json()["errors"])]

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from structlog.testing import capture_logs
 
 SAMPLE = {
     "prompt": [{"role": "user", "content": "What does it say?"}],
@@ -52,6 +53,16 @@ def test_what_was_not_scored_is_the_chosen_number(service, detail):
     assert (
         answer == -0.5 if detail == "false" else (answer["reward"], answer["scored"]) == (-0.5, 0)
     )
+
+
+@pytest.mark.parametrize("label", ["{}", '{"kind": "nope", "ground_truth": 1}', None])
+def test_a_label_that_makes_no_item_ends_no_rollout(service, label):
+    """Slime would ask ten times and then give the whole rollout up."""
+    path = "/compat/slime?kind=tracking&detail=true"
+    with capture_logs() as lines:
+        answer = service.post(path, SAMPLE | {"label": label})
+    assert (answer.status, answer.json()["scored"]) == (200, 0.0)
+    assert "error" in [line["log_level"] for line in lines]
 
 
 def test_a_sample_without_a_kind_is_refused(service):
