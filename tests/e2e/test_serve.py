@@ -176,9 +176,13 @@ def test_a_start_up_failure_is_one_line(options, complaint):
 def test_another_server_can_run_it():
     """`uvicorn --factory service.main:create_app` is the same service, set up by variables."""
     command = [sys.executable, "-m", "uvicorn", "--factory", "service.main:create_app"]
-    settings = {"REWARDS_STORE": "memory:", "REWARDS_WORKERS": "1", "REWARDS_MAX_ITEMS": "2"}
+    settings = {"STORE": "memory:", "WORKERS": "1", "MAX_ITEMS": "2", "ALLOW_ANYONE": "true"}
+    variables = {f"REWARDS_{name}": value for name, value in settings.items()}
     with subprocess.Popen(
-        [*command, "--port", "0"], env={**os.environ, **settings}, stderr=subprocess.PIPE, text=True
+        [*command, "--port", "0"],
+        env={**os.environ, **variables},
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         [port] = next(
             found
@@ -191,8 +195,19 @@ def test_another_server_can_run_it():
     assert info["limits"]["items"] == 2
 
 
-def test_another_server_hears_of_bad_settings_too(monkeypatch):
-    """The factory gives up in one line as well."""
-    monkeypatch.setenv("REWARDS_PORT", "99999")
-    with pytest.raises(SystemExit, match="reward-service: port: Input should be less"):
+@pytest.mark.promise(50)
+@pytest.mark.parametrize(
+    ("variables", "complaint"),
+    [
+        ({"PORT": "99999"}, "port: Input should be less"),
+        ({}, "another server may listen on any address, and there are no keys: expected"),
+        ({"ALLOW_ANYONE": "true", "METRICS_PORT": "8081"}, "metrics_port: only `reward-service"),
+    ],
+)
+def test_another_server_hears_of_bad_settings_too(monkeypatch, variables, complaint):
+    """The factory gives up in one line as well, also on what only our own server can do."""
+    for name, value in variables.items():
+        monkeypatch.setenv(f"REWARDS_{name}", value)
+    with pytest.raises(SystemExit, match=f"^reward-service: {complaint}") as ended:
         create_app()
+    assert "\n" not in str(ended.value)
