@@ -25,7 +25,7 @@ class Listening(BaseModel):
         ge=0,
         le=65535,
         description="Port of its own for /metrics, without keys; else /metrics is on the main port,"
-        " for keys with scope admin.",
+        " for keys with scope admin that are for every run.",
     )
     header_timeout_s: float = Field(
         10.0,

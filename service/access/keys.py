@@ -24,6 +24,7 @@ NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 PATTERN = re.compile(r"[A-Za-z0-9_.:*?\[\]!-]{1,128}")
 HASH = re.compile(r"[0-9a-f]{64}")
 FIELDS = ("name", "sha256", "scopes", "runs")
+EVERY_RUN = "*"
 
 
 class Scope(StrEnum):
@@ -50,6 +51,10 @@ class Key:
         True
         """
         return any(fnmatchcase(run, pattern) for pattern in self.runs)
+
+    def sees_all(self) -> bool:
+        """Whether the key is for every run, and so for what tells of all of them."""
+        return EVERY_RUN in self.runs
 
     def line(self) -> str:
         """Write the key as its line of a file."""
@@ -99,7 +104,7 @@ def _pattern(text: str) -> str:
 
 
 # Who asks a service that was given no keys.
-ANYBODY = Key("anybody", "", frozenset(Scope), ("*",))
+ANYBODY = Key("anybody", "", frozenset(Scope), (EVERY_RUN,))
 
 
 @dataclass(frozen=True, slots=True)

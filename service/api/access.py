@@ -2,15 +2,14 @@
 
 from base64 import b64decode
 from collections.abc import Mapping
-from http import HTTPStatus
 
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Scope as Connection
 
 from service.access.file import KeyFile
-from service.access.keys import ANYBODY, Key, Scope
+from service.access.keys import ANYBODY, EVERY_RUN, Key, Scope
+from service.api.ports import is_at_metrics
 from service.container import Container
 from service.errors import Forbidden, Unauthenticated
 
@@ -20,11 +19,11 @@ REWARD = frozenset({Scope.REWARD})
 ADVANTAGE = frozenset({Scope.ADVANTAGE})
 ADMIN = frozenset({Scope.ADMIN})
 LOOKING = ADVANTAGE | ADMIN
-PROBES = frozenset({"livez", "readyz"})
 METRICS = "metrics"
 
 # By the name of a route: a key needs one of these scopes. What concerns a run also needs a key that
-# is for it. A job that resumes rewinds its own run, so that is no right of administrators.
+# is for it, and metrics one that is for every run. A job that resumes rewinds its own run, so that
+# is no right of administrators.
 ACCESS: Mapping[str, frozenset[Scope]] = {
     "livez": OPEN,
     "readyz": OPEN,
@@ -58,25 +57,22 @@ ACCESS: Mapping[str, frozenset[Scope]] = {
 async def authorise(request: Request) -> None:
     """Raise `Unauthenticated` or `Forbidden` unless the caller may use the route, for its run."""
     container: Container = request.app.state.container
-    needed = _needed(request, container.metrics_port)
+    route = request.scope["route"].name
+    needed = OPEN if is_at_metrics(request.scope) else ACCESS[route]
     request.state.key = ANYBODY
     if not needed or container.keys is None:
         return
     request.state.key = key = _identify(request, container.keys)
     request.state.notes["key"] = key.name
     check_scope(request, needed)
+    if route == METRICS and not key.sees_all():
+        raise Forbidden(
+            f"the key {key.name!r} is for some runs, and metrics tell of all: expected one for"
+            f" {EVERY_RUN!r}",
+            runs=list(key.runs),
+        )
     if (run := request.path_params.get("run")) is not None:
         check_run(request, run)
-
-
-def _needed(request: Request, metrics_port: int | None) -> frozenset[Scope]:
-    route = request.scope["route"].name
-    if metrics_port is None:
-        return ACCESS[route]
-    at_metrics = request.scope["server"][1] == metrics_port
-    if route not in PROBES and at_metrics != (route == METRICS):
-        raise HTTPException(HTTPStatus.NOT_FOUND)
-    return OPEN if at_metrics else ACCESS[route]
 
 
 def _identify(request: Request, keys: KeyFile) -> Key:

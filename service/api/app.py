@@ -12,6 +12,7 @@ from service.api.compat import nemo_gym, openrlhf, slime
 from service.api.docs import add_docs
 from service.api.middleware import Observe
 from service.api.openapi import openapi
+from service.api.ports import Ports
 from service.api.problems import add_problem_handlers
 from service.api.routes import advantage, catalog, health, media, reward, runs
 from service.container import Container
@@ -69,5 +70,6 @@ def build_app(opening: Opening) -> App:
     add_docs(app)
     add_problem_handlers(app)
     app.add_middleware(Admit)
+    app.add_middleware(Ports)
     app.add_middleware(Observe)
     return app

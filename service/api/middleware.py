@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.dependencies import CallerLeft
+from service.api.ports import METRICS, PROBES
 from service.api.problems import respond
 from service.container import Container
 from service.errors import Draining
@@ -21,7 +22,7 @@ log = structlog.get_logger()
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 CALLER_LEFT = 499
-QUIET_ROUTES = frozenset({"/livez", "/metrics", "/readyz"})
+QUIET_ROUTES = PROBES | {METRICS}
 
 
 class Exchange:

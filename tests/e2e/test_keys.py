@@ -118,8 +118,9 @@ def test_metrics_have_a_port_of_their_own(kept, keyed):
     assert scraped.status == 200
     assert b"\nreward_keys_known{" in scraped.data
     assert urllib3.request("GET", f"{url}/livez").status == 200
-    for path in ("/info", "/runs"):
+    for path in ("/info", "/runs", "/docs", "/docs/files/favicon.png", "/openapi.json"):
         assert urllib3.request("GET", url + path).status == 404
+    assert asked(keyed, keys["boss"], path="/docs").status == 200
     assert asked(keyed, keys["boss"], path="/metrics").status == 404
 
 

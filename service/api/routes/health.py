@@ -48,5 +48,5 @@ async def readyz(parts: Parts) -> Response:
     response_class=Response,
 )
 async def metrics(parts: Parts) -> Response:
-    """Every metric, in the text format of Prometheus."""
+    """Every metric, in the text format of Prometheus; of all runs, so its key is for `*`."""
     return Response(generate_latest(parts.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -15,6 +15,7 @@ HOLDERS = {
     "scorer": new_key("scorer", ["reward"], ["job-*"]),
     "job": new_key("job", ["reward", "advantage"], ["job-1", "job-2"]),
     "other": new_key("other", ["reward", "advantage"], ["theirs-*"]),
+    "landlord": new_key("landlord", ["admin"], ["job-*"]),
     "operator": new_key("operator", ["admin"], ["*"]),
 }
 ROUTES = [
@@ -187,6 +188,13 @@ def test_a_list_of_runs_has_only_ones_own(keyed):
     assert listed("other", "?limit=3") == (names[2:5], "theirs-02")
     assert listed("other", "?limit=3&after=theirs-18") == (["theirs-19"], None)
     assert len(listed("operator")[0]) == 22
+
+
+def test_metrics_are_for_keys_that_see_every_run(keyed):
+    """They name the runs of every tenant; an operator of some runs does not get to know others."""
+    refused = keyed.get("/metrics", headers=bearer("landlord"))
+    assert (refused.status, refused.json()["facts"]) == (403, {"runs": ["job-*"]})
+    assert keyed.get("/metrics", headers=bearer("operator")).status == 200
 
 
 def test_scaling_rewards_moves_a_run_and_needs_the_scope_for_that(keyed):
