@@ -1,6 +1,8 @@
 """Command-line options made from the settings model, so that the two cannot drift apart."""
 
 import inspect
+from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -9,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from service.settings import PREFIX, Settings
 
-METAVARS = {str: "TEXT", int: "INTEGER", float: "NUMBER"}
+METAVARS = {str: "TEXT", int: "INTEGER", float: "NUMBER", bool: "true|false", Path: "PATH"}
 
 
 def settings_signature() -> inspect.Signature:
@@ -44,7 +46,9 @@ def _option(name: str, field: FieldInfo) -> Any:
 def _metavar(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return "|".join(get_args(annotation))
-    return METAVARS.get(annotation, "FILES")
+    parts = [part for part in get_args(annotation) if part not in (NoneType, Ellipsis)]
+    word = METAVARS[parts[0] if parts else annotation]
+    return f"{word},…" if get_origin(annotation) is tuple else word
 
 
 def _bounds(field: FieldInfo) -> str:
