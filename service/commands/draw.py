@@ -39,7 +39,8 @@ def draw(
 ) -> None:
     """Draw what an answer says, in orange, beside what is true, in green.
 
-    Media are files beside the item: {"image": "coins.png"} or {"video": "clip.mp4", "fps": 2}.
+    Media are files beside the item, {"image": "coins.png"} or {"video": "clip.mp4", "fps": 2}, or
+    in it, {"image": {"base64": "…"}}.
     Discs are points on the object, crosses points off it. Without media the page stays grey.
     """
     try:
@@ -65,18 +66,25 @@ def _give_up(why: str) -> NoReturn:
 def _frames(files: MediaFiles, folder: Path) -> tuple[Frames | None, tuple[float, ...]]:
     """Decode what the files show; None where there are none."""
     if files.image:
-        return _decoded(folder / files.image)
+        return _decoded(folder, files.image)
     if files.video:
-        return _decoded(folder / files.video, fps=files.fps)
+        return _decoded(folder, files.video, fps=files.fps)
     if not files.frames:
         return None, ()
-    stills = [_decoded(folder / file)[0] for file in files.frames]
+    stills = [_decoded(folder, file)[0] for file in files.frames]
     return np.concatenate(stills), tuple(index / files.fps for index in range(len(stills)))
 
 
-def _decoded(path: Path, *, fps: float | None = None) -> tuple[Frames, tuple[float, ...]]:
-    with tempfile.NamedTemporaryFile() as room:
-        raw, limits = Path(room.name), MediaLimits()
+def _decoded(
+    folder: Path, source: str | bytes, *, fps: float | None = None
+) -> tuple[Frames, tuple[float, ...]]:
+    with tempfile.TemporaryDirectory() as room:
+        raw, limits = Path(room, "raw"), MediaLimits()
+        if isinstance(source, bytes):
+            path = Path(room, "sent")
+            path.write_bytes(source)
+        else:
+            path = folder / source
         done = (
             decode_image(path, raw, limits)
             if fps is None

@@ -1,5 +1,7 @@
-"""The images and videos that a line names as files, and a mask model to look at them."""
+"""The images and videos that a line names or holds, and a mask model to look at them."""
 
+import base64
+import binascii
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,10 +20,10 @@ HIGHEST_FPS = 240.0
 
 @dataclass(frozen=True, slots=True)
 class MediaFiles:
-    """The image, the video or the frames that an item is about, as files."""
+    """The image, the video or the frames that an item is about: files, or content itself."""
 
-    image: str | None = None
-    video: str | None = None
+    image: str | bytes | None = None
+    video: str | bytes | None = None
     frames: tuple[str, ...] = ()
     fps: float = DEFAULT_FPS
 
@@ -31,18 +33,23 @@ class MediaFiles:
 
         >>> MediaFiles.read({"video": "clip.mp4", "fps": 4})
         MediaFiles(image=None, video='clip.mp4', frames=(), fps=4.0)
+        >>> MediaFiles.read({"image": {"base64": "UklGRg=="}}).image
+        b'RIFF'
         """
         match value:
-            case {"image": str(image)}:
-                return cls(image=image)
-            case {"video": str(video)}:
-                return cls(video=video, fps=_rate(value))
+            case {"image": (str() | {"base64": str()}) as image}:
+                return cls(image=_source(image))
+            case {"video": (str() | {"base64": str()}) as video}:
+                return cls(
+                    video=_source(video), fps=_rate(value if isinstance(video, str) else video)
+                )
             case {"frames": [*frames]} if all(isinstance(frame, str) for frame in frames):
                 return cls(frames=tuple(frames), fps=_rate(value))
-            case {"image": {}} | {"video": {}}:
+            case {"image": {"sha256": str()}} | {"video": {"sha256": str()} | {"frames": [*_]}}:
                 return None
         raise ValueError(
-            'expected {"image": file}, {"video": file, "fps": 2} or {"frames": [file]}'
+            'expected {"image": file}, {"video": file, "fps": 2}, {"frames": [file]} '
+            'or {"image": {"base64": text}}'
         )
 
 
@@ -69,12 +76,15 @@ class Eyes:
         )
         return replace(sample, media=media)
 
-    async def _take(self, library: MediaLibrary, file: str) -> str:
-        return await library.put_inline((self.folder / file).read_bytes())
+    async def _take(self, library: MediaLibrary, source: str | bytes) -> str:
+        content = source if isinstance(source, bytes) else (self.folder / source).read_bytes()
+        return await library.put_inline(content)
 
 
 @asynccontextmanager
-async def open_eyes(folder: Path, sam2: Path | None, device: str) -> AsyncIterator[Eyes]:
+async def open_eyes(
+    folder: Path, sam2: Path | None, *, backend: str, device: str
+) -> AsyncIterator[Eyes]:
     """Open SAM 2, if there is a checkpoint, and room for media that is gone afterwards."""
     if sam2 is None:
         yield Eyes(folder)
@@ -85,10 +95,21 @@ async def open_eyes(folder: Path, sam2: Path | None, device: str) -> AsyncIterat
     from service.telemetry.metrics import Metrics
 
     with tempfile.TemporaryDirectory() as room:
-        settings = Settings.read({}, sam2=str(sam2), sam2_device=device, media_dir=room)
+        settings = Settings.read(
+            {}, sam2=str(sam2), sam2_backend=backend, sam2_device=device, media_dir=room
+        )
         async with open_looking(settings, Metrics(version="")) as looking:
             if looking is not None:
                 yield Eyes(folder, looking.library, looking.lane)
+
+
+def _source(value: str | dict[str, str]) -> str | bytes:
+    if isinstance(value, str):
+        return value
+    try:
+        return base64.b64decode(value["base64"], validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"expected base64; {error}") from None
 
 
 def _rate(options: dict[str, Any]) -> float:

@@ -37,6 +37,9 @@ def score(
     spec: Annotated[str, typer.Option(help="Name of a spec, or a TOML file with one.")] = RELEASED,
     out: Annotated[Path | None, typer.Option(help="Where to write a result per line.")] = None,
     sam2: Annotated[Path | None, typer.Option(help="SAM 2 for mask items: a checkpoint.")] = None,
+    sam2_backend: Annotated[
+        str, typer.Option(help="What runs it: transformers, or native for a .pt file.")
+    ] = "transformers",
     sam2_device: Annotated[str, typer.Option(help="Where it runs: auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Score a file without a server: a table by kind and task, and a result per line with --out.
@@ -44,12 +47,13 @@ def score(
     A line that cannot be read is unscored, like any that has no verdict, and counted by reason.
 
     OneThinker's field names (problem_type, data_type, solution, problem, problem_id) will do too.
-    A mask item names its media as files beside the lines: {"image": "coins.png"}.
+    A mask item names its media as files beside the lines, {"image": "coins.png"}, or holds them
+    as on the wire, {"image": {"base64": "…"}}.
     """
     try:
         chosen = load_spec(spec)
         with file.open("rb") as lines, _writing(out) as results:
-            opening = open_eyes(file.parent, sam2, sam2_device)
+            opening = open_eyes(file.parent, sam2, backend=sam2_backend, device=sam2_device)
             verdicts = asyncio.run(_score_file(lines, chosen, results, opening))
     except OSError as error:
         _give_up(f"{error.filename}: {error.strerror}" if error.filename else str(error))

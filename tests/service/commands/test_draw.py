@@ -1,5 +1,6 @@
 """Tests for `reward-service draw`: what it puts where."""
 
+import base64
 import json
 
 import numpy as np
@@ -61,12 +62,17 @@ def test_points_on_and_off_the_object_look_different(tmp_path):
     assert at(picture, 800 - 5 * step, 400) != ANSWER
 
 
-def test_a_true_mask_is_laid_over_the_photograph(tmp_path):
-    """The coin turns green, the background stays as it is."""
+@pytest.mark.parametrize(
+    "image",
+    ["coins.png", {"base64": base64.b64encode(coins_file()).decode()}],
+    ids=["file", "content"],
+)
+def test_a_true_mask_is_laid_over_the_photograph(image, tmp_path):
+    """The coin turns green, the background stays as it is, whether named or sent along."""
     (tmp_path / "coins.png").write_bytes(coins_file())
     mask = coins.masks()[2]
     photographed = item("mask", BOX, coins.truth(mask), media_type="image")
-    done, picture = run(tmp_path, {**photographed, "media": {"image": "coins.png"}})
+    done, picture = run(tmp_path, {**photographed, "media": {"image": image}})
     assert done.exit_code == 0, done.output
     x1, y1, x2, y2 = coins.box_of(mask)
     height = round(303 * PANEL_PX / 384)

@@ -1,5 +1,6 @@
 """Tests for media that lines name, through `reward-service score`."""
 
+import base64
 import json
 
 import pytest
@@ -39,6 +40,7 @@ def scored(tmp_path_factory):
         line(MASKS[0], response="<think>a</think><answer>no box</answer>"),
         line(MASKS[0], media={"image": "gone.png"}),
         line(MASKS[0], media={"image": "notes.txt"}),
+        line(MASKS[1], media={"image": {"base64": base64.b64encode(coins_file()).decode()}}),
         {"kind": "ocr", "response": "<think>a</think><answer>a</answer>", "ground_truth": "a"},
     ]
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -54,12 +56,13 @@ def test_masks_of_a_file_are_scored_and_summed_up(scored):
     assert done.exit_code == 0, done.output
     assert [result["status"] for result in results] == ["scored"] * 5 + ["unscored"] * 2 + [
         "scored"
-    ]
-    pixels = [result["parts"] for result in results[:5]]
+    ] * 2
+    assert results[7]["parts"] == results[1]["parts"]
+    pixels = [result["parts"] for result in (*results[:5], results[7])]
     overlaps = [Overlap(parts["intersection_px"], parts["union_px"]) for parts in pixels]
     assert overlaps[4] == Overlap(0, int(MASKS[0].sum()))
     [row] = [text for text in done.stdout.splitlines() if "mask/image" in text]
-    mean = sum(overlap.iou for overlap in overlaps) / 5
+    mean = sum(overlap.iou for overlap in overlaps) / 6
     assert f"gIoU {mean:.3f}, cIoU {cumulative_iou(overlaps):.3f}" in row
     assert "bad_media 2" in row
 
@@ -78,16 +81,30 @@ def test_files_that_cannot_be_used_are_named_by_their_line(scored):
         ({"image": "a.png"}, MediaFiles(image="a.png")),
         ({"video": "a.mp4"}, MediaFiles(video="a.mp4")),
         ({"frames": ["a.png", "b.png"], "fps": 1}, MediaFiles(frames=("a.png", "b.png"), fps=1.0)),
+        ({"image": {"base64": "YQ=="}}, MediaFiles(image=b"a")),
+        ({"video": {"base64": "YQ==", "fps": 5}}, MediaFiles(video=b"a", fps=5.0)),
         ({"image": {"sha256": "0" * 64}}, None),
+        ({"video": {"frames": ["0" * 64]}}, None),
     ],
 )
-def test_media_are_files_or_hashes_of_what_is_elsewhere(value, expected):
+def test_media_are_files_or_content_or_hashes_of_what_is_elsewhere(value, expected):
     """A hash names content that only a service has."""
     assert MediaFiles.read(value) == expected
 
 
 @pytest.mark.parametrize(
-    "value", ["a.png", {}, {"image": 3}, {"frames": [3]}, {"video": "a.mp4", "fps": 0}]
+    "value",
+    [
+        "a.png",
+        {},
+        {"image": 3},
+        {"image": {}},
+        {"image": {"base64": "%%%"}},
+        {"image": {"url": "http://127.0.0.1/"}},
+        {"frames": [3]},
+        {"video": "a.mp4", "fps": 0},
+        {"video": {"base64": "YQ==", "fps": 0}},
+    ],
 )
 def test_media_that_are_neither_are_refused(value):
     """The message says what a line may name."""
@@ -102,3 +119,12 @@ def test_a_checkpoint_that_is_none_ends_the_command(tmp_path):
     done = CliRunner().invoke(build_cli("score"), arguments)
     assert done.exit_code == 1
     assert "sam2: expected a SAM 2 checkpoint" in done.stderr
+
+
+def test_what_runs_a_checkpoint_can_be_chosen(tmp_path):
+    """The option reaches the settings, which know the backends."""
+    (tmp_path / "rows.jsonl").write_text("")
+    arguments = ["score", str(tmp_path / "rows.jsonl"), "--sam2", "x.pt", "--sam2-backend", "jax"]
+    done = CliRunner().invoke(build_cli("score"), arguments)
+    assert done.exit_code == 1
+    assert "sam2_backend: Input should be 'transformers' or 'native'" in done.stderr
