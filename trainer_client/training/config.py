@@ -1,6 +1,6 @@
 """Everything a training job can be told, in frozen records that check themselves."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -69,6 +69,25 @@ class LoraConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoConfig:
+    """How videos are looked at; what is not said is as in the model's own files.
+
+    `max_pixels` bounds a whole clip: its sampled frames, times height, times width. A clip costs
+    one token for every 2,048 of them.
+    """
+
+    fps: float | None = None
+    min_frames: int | None = None
+    max_frames: int | None = None
+    max_pixels: int | None = None
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            require(value is None or value > 0, f"video.{each.name}: expected more than 0")
+
+
+@dataclass(frozen=True, slots=True)
 class ModelConfig:
     """Which weights to start from: a folder, or whatever else `from_pretrained` takes.
 
@@ -82,6 +101,7 @@ class ModelConfig:
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     device: str = "auto"
     lora: LoraConfig | None = None
+    video: VideoConfig = field(default_factory=VideoConfig)
 
 
 @dataclass(frozen=True, slots=True)

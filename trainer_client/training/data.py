@@ -19,6 +19,7 @@ FIELDS = {
     "examples": ("examples",),
 }
 IMAGE_MARK = "<image>"
+VIDEO_MARK = "<video>"
 
 
 def _is_text(value: object) -> bool:
@@ -53,8 +54,9 @@ SHAPES: Mapping[str, tuple[str, Callable[[object], bool]]] = {
 class Question:
     """One thing to ask, and what its answers are judged against.
 
-    `prompt` holds one `<image>` mark for each of `images`, where the image stands. `examples`
-    are exchanges (question, response) shown before it.
+    `prompt` holds one `<image>` mark for each of `images`, where the image stands, and so one
+    `<video>` mark for each of `videos`. `examples` are exchanges (question, response) shown
+    before it.
     """
 
     id: str
@@ -64,6 +66,7 @@ class Question:
     media_type: str | None = None
     task: str | None = None
     images: tuple[Path, ...] = ()
+    videos: tuple[Path, ...] = ()
     examples: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -73,7 +76,7 @@ class Question:
 
     @classmethod
     def read(cls, line: Mapping[str, Any], *, number: int, folder: Path) -> "Question":
-        """Read one line of a data file; images are relative to its `folder`.
+        """Read one line of a data file; images and videos are relative to its `folder`.
 
         The first of each field's names that holds something counts (`solution` before
         `answer`); other fields are ignored. Raises `BadQuestion`.
@@ -81,7 +84,7 @@ class Question:
         >>> line = {"problem": "2 + 2?", "problem_type": "numerical", "solution": "4"}
         >>> Question.read(line, number=7, folder=Path())
         Question(id='7', prompt='2 + 2?', kind='numerical', ground_truth='4', media_type=None, \
-task=None, images=(), examples=())
+task=None, images=(), videos=(), examples=())
         """
         found = {name: first_of(line, names) for name, names in FIELDS.items()}
         for name in ("prompt", "kind", "ground_truth"):
@@ -93,18 +96,21 @@ task=None, images=(), examples=())
                     f"line {number}: {' or '.join(FIELDS[name])}: expected {shape}; "
                     f"got {found[name]!r:.60}"
                 )
-        if found["videos"]:
-            raise BadQuestion(f"line {number}: this loop reads images; videos are not supported")
-        images = tuple(folder / image for image in _list(found["images"]))
+        images, videos = (
+            tuple(folder / path for path in _list(found[name])) for name in ("images", "videos")
+        )
         prompt = "\n".join([found["prompt"], *_options(found["options"])])
+        for mark, paths in ((VIDEO_MARK, videos), (IMAGE_MARK, images)):
+            prompt = _with_marks(prompt, mark, len(paths), number)
         return cls(
             id=str(number if found["id"] is None else found["id"]),
-            prompt=_with_marks(prompt, len(images), number),
+            prompt=prompt,
             kind=found["kind"],
             ground_truth=found["ground_truth"],
             media_type=found["media_type"],
             task=found["task"],
             images=images,
+            videos=videos,
             examples=tuple((ask, reply) for ask, reply in found["examples"] or ()),
         )
 
@@ -118,19 +124,17 @@ def _options(given: str | list[str] | None) -> list[str]:
     return ["Options:", *options] if options else []
 
 
-def _with_marks(prompt: str, images: int, number: int) -> str:
-    marks = prompt.count(IMAGE_MARK)
-    if marks in (0, images):
-        return prompt if marks else IMAGE_MARK * images + prompt
-    raise BadQuestion(
-        f"line {number}: expected {images} {IMAGE_MARK} marks, one an image; got {marks}"
-    )
+def _with_marks(prompt: str, mark: str, count: int, number: int) -> str:
+    marks = prompt.count(mark)
+    if marks in (0, count):
+        return prompt if marks else mark * count + prompt
+    raise BadQuestion(f"line {number}: expected {count} {mark} marks, one for each; got {marks}")
 
 
 def read_questions(path: Path) -> tuple[Question, ...]:
     """Read a JSONL file, one question a line; blank lines are skipped.
 
-    Raises `BadQuestion`, for an image that is not there too: at the start, not in mid-training.
+    Raises `BadQuestion`, for a file that is not there too: at the start, not in mid-training.
     """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
@@ -157,9 +161,9 @@ def _read_line(text: str, number: int, folder: Path) -> Question:
     if not isinstance(line, dict):
         raise BadQuestion(f"line {number}: expected a JSON object; got {text[:40]!r}")
     question = Question.read(line, number=number, folder=folder)
-    for image in question.images:
-        if not image.is_file():
-            raise BadQuestion(f"line {number}: no such file: {image}")
+    for path in question.images + question.videos:
+        if not path.is_file():
+            raise BadQuestion(f"line {number}: no such file: {path}")
     return question
 
 

@@ -89,7 +89,8 @@ def _group(questions: Sequence[Question], index: int) -> tuple[str, Question]:
 
 
 def _media(question: Question) -> Mapping[str, Media] | None:
-    # Only a mask is drawn on the image itself; every other kind is judged by its text.
-    if question.kind != "mask" or not question.images:
+    # Only a mask is drawn on the pixels themselves; every other kind is judged by its text.
+    if question.kind != "mask":
         return None
-    return {"image": Media.of(question.images[0])}
+    roles = {"image": question.images, "video": question.videos}
+    return {role: Media.of(paths[0]) for role, paths in roles.items() if paths} or None

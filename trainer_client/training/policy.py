@@ -18,7 +18,9 @@ from transformers import (
 
 from trainer_client.training.config import LoraConfig, ModelConfig
 from trainer_client.training.errors import BadConfig
+from trainer_client.training.eyes import Eyes, Marks
 from trainer_client.training.prompts import Encoder
+from trainer_client.training.videos import FAMILY, VideoReader
 
 FAMILIES = {"text": AutoModelForCausalLM, "image_text": AutoModelForImageTextToText}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -73,7 +75,7 @@ class Policy:
 def load_policy(
     config: ModelConfig, *, instructions: str = "", with_reference: bool = True
 ) -> Policy:
-    """Load weights, tokenizer and, for `image_text`, the image processor.
+    """Load weights, tokenizer and, for `image_text`, what prepares images and videos.
 
     The chat template must know images as Qwen's do. Code from the checkpoint is never run.
     Raises `BadConfig` if the model is not there or not of the family.
@@ -85,12 +87,8 @@ def load_policy(
         model = FAMILIES[config.family].from_pretrained(
             config.name, dtype=held, trust_remote_code=False
         )
-        encoder = Encoder(
-            tokenizer=AutoTokenizer.from_pretrained(config.name, trust_remote_code=False),
-            image_processor=_image_processor(config),
-            image_token=getattr(model.config, "image_token_id", None),
-            instructions=instructions,
-        )
+        tokenizer = AutoTokenizer.from_pretrained(config.name, trust_remote_code=False)
+        encoder = Encoder(tokenizer, _eyes(config, model, tokenizer), instructions)
     if config.lora:
         model = _with_adapters(model, config.lora)
     frozen = None
@@ -117,10 +115,18 @@ def _device(name: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _image_processor(config: ModelConfig) -> Any:
+def _eyes(config: ModelConfig, model: Any, tokenizer: Any) -> Eyes | None:
     if config.family == "text":
         return None
-    return AutoImageProcessor.from_pretrained(config.name, trust_remote_code=False)
+    names = ("image", "video", "vision_start", "vision_end")
+    ids = (getattr(model.config, f"{name}_token_id", None) for name in names)
+    return Eyes(
+        images=AutoImageProcessor.from_pretrained(config.name, trust_remote_code=False),
+        videos=VideoReader.of(config.name, config.video)
+        if model.config.model_type in FAMILY
+        else None,
+        marks=Marks(*("" if i is None else tokenizer.convert_ids_to_tokens(i) for i in ids)),
+    )
 
 
 def _with_adapters(model: Any, lora: LoraConfig) -> Any:

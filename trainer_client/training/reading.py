@@ -88,15 +88,16 @@ def response_logprobs(model: Any, reading: Reading, tokens: Tensor, temperature:
 
 
 def _positions(model: Any, batch: dict[str, Tensor]) -> Tensor:
-    """Positions (rows, length), or (3, rows, length) where images give them three axes."""
+    """Positions (rows, length), or (3, rows, length) where what is seen gives them three axes."""
     mask = batch["attention_mask"]
-    if "image_grid_thw" not in batch:
+    if "mm_token_type_ids" not in batch:
         return (mask.cumsum(-1) - 1).clamp(min=0)
     (rope,) = (m for m in model.modules() if hasattr(m, "get_rope_index"))
     positions: Tensor = rope.get_rope_index(
         batch["input_ids"],
         mm_token_type_ids=batch["mm_token_type_ids"],
-        image_grid_thw=batch["image_grid_thw"],
+        image_grid_thw=batch.get("image_grid_thw"),
+        video_grid_thw=batch.get("video_grid_thw"),
         attention_mask=mask,
     )[0]
     return positions

@@ -5,7 +5,14 @@ import json
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen2VLImageProcessorPil,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
+)
 
 from tests.e2e.running import running
 from trainer_client.client import RewardClient
@@ -35,6 +42,7 @@ CHAT = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n"
     "{% if m.content is string %}{{ m.content }}{% else %}{% for part in m.content %}"
     "{% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% elif part.type == 'video' %}<|vision_start|><|video_pad|><|vision_end|>"
     "{% else %}{{ part.text }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
@@ -84,6 +92,78 @@ def model_config(text_model):
 def policy(model_config):
     """That model, ready to learn."""
     return load_policy(model_config)
+
+
+PATCH = 16
+MERGE = 2
+VIDEOS = {
+    "patch_size": PATCH,
+    "temporal_patch_size": 2,
+    "merge_size": MERGE,
+    "fps": 1.5,
+    "size": {"shortest_edge": 4 * 32 * 32, "longest_edge": 6 * 64 * 96},
+}
+
+
+@pytest.fixture(scope="session")
+def vision_model(tmp_path_factory):
+    """The folder of a random Qwen3-VL with two layers that read and two that see."""
+    folder = tmp_path_factory.mktemp("qwen3-vl")
+    tokenizer = byte_tokenizer()
+    torch.manual_seed(0)
+    token = tokenizer.convert_tokens_to_ids
+    config = Qwen3VLConfig(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 8,
+            "initializer_range": 0.3,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10000.0,
+                "mrope_section": [2, 1, 1],
+                "mrope_interleaved": True,
+            },
+        },
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_heads": 4,
+            "out_hidden_size": 32,
+            "patch_size": PATCH,
+            "spatial_merge_size": MERGE,
+            "deepstack_visual_indexes": [0],
+            "num_position_embeddings": 64,
+            "initializer_range": 0.3,
+        },
+        image_token_id=token("<|image_pad|>"),
+        video_token_id=token("<|video_pad|>"),
+        vision_start_token_id=token("<|vision_start|>"),
+        vision_end_token_id=token("<|vision_end|>"),
+        tie_word_embeddings=True,
+    )
+    Qwen3VLForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    Qwen2VLImageProcessorPil(
+        patch_size=PATCH,
+        temporal_patch_size=2,
+        merge_size=MERGE,
+        size={"shortest_edge": 64 * 64, "longest_edge": 128 * 128},
+    ).save_pretrained(folder)
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(VIDEOS))
+    return folder
+
+
+@pytest.fixture
+def sighted(vision_model):
+    """That model, ready to learn."""
+    config = ModelConfig(str(vision_model), family="image_text", dtype="float32", device="cpu")
+    return load_policy(config)
 
 
 @pytest.fixture(scope="session")

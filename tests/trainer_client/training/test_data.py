@@ -67,9 +67,11 @@ def test_the_task_is_the_kind_and_segmentation_is_split_by_medium(kind, media_ty
     assert Question("1", "?", kind, "x", media_type=media_type).task_key == task
 
 
-def test_images_without_marks_stand_before_the_question():
-    """One mark is put in for each."""
-    assert read(ONETHINKER | {"problem": "What?", "options": None}).prompt == "<image>What?"
+def test_images_and_videos_without_marks_stand_before_the_question():
+    """One mark is put in for each; videos follow them."""
+    plain = ONETHINKER | {"problem": "What?", "options": None}
+    assert read(plain).prompt == "<image>What?"
+    assert read(plain | {"videos": ["a.mp4", "b.mp4"]}).prompt == "<image><video><video>What?"
 
 
 @pytest.mark.parametrize(
@@ -78,8 +80,8 @@ def test_images_without_marks_stand_before_the_question():
         ({"problem": None}, "line 3: expected one of problem, prompt"),
         ({"problem_type": None}, "line 3: expected one of kind, problem_type"),
         ({"solution": None}, "line 3: expected one of ground_truth, solution, answer"),
-        ({"problem": "<image><image>?"}, "expected 1 <image> marks, one an image; got 2"),
-        ({"videos": ["a.mp4"]}, "videos are not supported"),
+        ({"problem": "<image><image>?"}, "expected 1 <image> marks, one for each; got 2"),
+        ({"problem": "<image><video>?"}, "expected 0 <video> marks, one for each; got 1"),
         ({"problem": ["What?"]}, r"problem or prompt: expected text; got \['What\?'\]"),
         ({"problem_type": 3}, "kind or problem_type: expected text; got 3"),
         ({"data_type": []}, r"media_type or data_type: expected text; got \[\]"),

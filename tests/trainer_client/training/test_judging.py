@@ -52,13 +52,16 @@ def test_the_estimator_and_the_filter_are_those_of_the_job(client):
     assert weighed.kept == (True, True, False, False)
 
 
-def test_a_mask_travels_with_its_image(tmp_path):
+@pytest.mark.parametrize("role", ["image", "video"])
+def test_a_mask_travels_with_what_it_is_drawn_on(tmp_path, role):
     """The service is told which pixels; a kind that does without is not."""
-    picture = tmp_path / "picture.png"
-    picture.write_bytes(b"pixels")
-    questions = [Question(kind, "?", kind, "x", images=(picture,)) for kind in ("mask", "ocr")]
+    path = tmp_path / "file"
+    path.write_bytes(b"pixels")
+    shown = {f"{role}s": (path,)}
+    questions = [Question(kind, "?", kind, "x", **shown) for kind in ("mask", "ocr")]
     mask, ocr = list_items(questions, rollouts(RIGHT, RIGHT, size=1))
-    assert mask.media["image"].read() == b"pixels"
+    assert mask.media.keys() == {role}
+    assert mask.media[role].read() == b"pixels"
     assert ocr.media is None
 
 
