@@ -1,7 +1,7 @@
 """What a model must offer to score answers."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -26,10 +26,15 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether a model can score now, and in one line why it cannot."""
+    """Whether a model can score now, and in one line why it cannot.
+
+    `heard_at` is when an answer or a failure last told so, an instant of `time.monotonic`; None of
+    what is not asked all the time.
+    """
 
     ready: bool
     reason: str | None = None
+    heard_at: float | None = field(default=None, compare=False)
 
 
 class SimilarityModel(Protocol):

@@ -53,11 +53,8 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
     except RewardError as error:
         raise BadSettings(f"spec: {error}") from None
     release = installed_version()
-    metrics = Metrics(
-        version=release,
-        tasks=TaskLabels(settings.metric_tasks),
-        most_runs=settings.metric_runs,
-    )
+    tasks = TaskLabels(settings.metric_tasks)
+    metrics = Metrics(version=release, tasks=tasks, most_runs=settings.metric_runs)
     admission = Admission(read_capacity(settings))
     metrics.follow("admission", admission.usage)
     async with (
@@ -69,7 +66,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
         open_scoring(settings, metrics, stages, looking) as scoring,
     ):
         with settled_heap():
-            yield Container(
+            container = Container(
                 scoring=scoring,
                 advantages=kept.advantages,
                 streams=kept.streams,
@@ -86,6 +83,8 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
                 media=looking.library if looking else None,
                 keys=keys,
             )
+            metrics.watch(container.health)
+            yield container
 
 
 @asynccontextmanager

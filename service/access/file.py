@@ -1,7 +1,9 @@
 """The file of keys, read again whenever it changes."""
 
 import asyncio
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -28,6 +30,7 @@ class KeyFile(Background):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._latest = Health(ready=True)
+        self._read_at = time.monotonic()
         self._failed = 0
         try:
             self._content: bytes | None = self._read()
@@ -41,7 +44,7 @@ class KeyFile(Background):
 
     def health(self) -> Mapping[str, Health]:
         """Whether the file made sense when it was last read."""
-        return {"keys": self._latest}
+        return {"keys": replace(self._latest, heard_at=self._read_at)}
 
     def usage(self) -> Mapping[str, float]:
         """How many keys there are, and how often the file changed to what makes no sense."""
@@ -51,6 +54,7 @@ class KeyFile(Background):
         while True:
             await asyncio.sleep(PAUSE_S)
             await self._reload()
+            self._read_at = time.monotonic()
 
     async def _reload(self) -> None:
         content, before = None, self._content

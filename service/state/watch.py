@@ -1,6 +1,7 @@
 """Whether the store answers, asked all the time and told at once."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 from rewards.ports import Health
@@ -16,7 +17,7 @@ class StoreWatch(Background):
 
     def __init__(self, store: RunStore) -> None:
         self._store = store
-        self._latest = Health(ready=True)
+        self._latest = Health(ready=True, heard_at=time.monotonic())
 
     def health(self) -> Mapping[str, Health]:
         """Whether the store answered when it was last asked."""
@@ -27,7 +28,7 @@ class StoreWatch(Background):
             try:
                 await self._store.ping()
             except StateUnavailable as error:
-                self._latest = Health(ready=False, reason=str(error))
+                self._latest = Health(False, str(error), heard_at=time.monotonic())
             else:
-                self._latest = Health(ready=True)
+                self._latest = Health(ready=True, heard_at=time.monotonic())
             await asyncio.sleep(PAUSE_S)

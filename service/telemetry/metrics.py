@@ -15,6 +15,7 @@ from rewards.registry import RewardKind, default_task
 from rewards.sample import Sample
 from rewards.score import Scored, Unscored, Verdict
 from service.telemetry.histogram import BatchHistogram
+from service.telemetry.parts import PartHealth, PartsCollector
 from service.telemetry.runs import LatestRuns
 from service.telemetry.tasks import TaskLabels
 from service.telemetry.usage import Usage, UsageCollector
@@ -149,6 +150,10 @@ class Metrics:
     def follow(self, part: str, usage: Usage) -> None:
         """Show a part's totals and levels, read anew for every scrape."""
         self.registry.register(UsageCollector(part, usage))
+
+    def watch(self, health: PartHealth) -> None:
+        """Show which parts are ready, asked anew for every scrape."""
+        self.registry.register(PartsCollector(health))
 
     @contextmanager
     def refusing(self, items: int) -> Iterator[None]:

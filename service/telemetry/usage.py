@@ -1,5 +1,6 @@
 """What a part has done and holds, as metrics."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -21,6 +22,7 @@ LEVELS: Mapping[str, str] = {
     "isolated_workers": "Workers for what may hang.",
     "keys_known": "Keys that callers may show.",
     "masks_active_px": "Pixels of masks and frames in hand.",
+    "masks_breaker_open": "1 while the application on Ray that draws masks is away, else 0.",
     "masks_cache_bytes": "Bytes of embeddings kept on the device.",
     "masks_waiting_px": "Pixels of masks and frames that wait for their turn.",
     "media_bytes": "Bytes of uploaded media on disk.",
@@ -36,8 +38,11 @@ TOTALS: Mapping[str, str] = {
     "keys_failed_reloads": "Changes of the file of keys to what makes no sense.",
     "masks_cache_hits": "Embeddings that were kept.",
     "masks_cache_misses": "Embeddings that had to be computed.",
+    "masks_call_seconds": "Time spent in calls to the application on Ray.",
+    "masks_calls": "Calls to the application on Ray.",
     "masks_decode_seconds": "Time spent decoding prompts.",
     "masks_encode_seconds": "Time spent embedding frames.",
+    "masks_failed_calls": "Calls to the application on Ray that brought no masks.",
     "masks_frames_encoded": "Frames embedded.",
     "masks_frames_tracked": "Frames tracked.",
     "masks_judge_seconds": "Time spent comparing masks.",
@@ -60,12 +65,14 @@ TOTALS: Mapping[str, str] = {
     "similarity_tokens": "Tokens of the comparisons computed.",
 }
 """What a part tells of itself, by `part_key`."""
+EXPLAINED = LEVELS.keys() | TOTALS.keys()
 
 
 class UsageCollector(Collector):
     """Reads a part's `usage()` at every scrape: `reward_<part>_<key>`, totals with `_total`.
 
-    A key `name/address` becomes the label `address`, empty for the others.
+    A key `name/address` becomes the label `address`. What has no explanation here is not shown:
+    a replica of another version may tell it.
     """
 
     def __init__(self, part: str, usage: Usage) -> None:
@@ -78,22 +85,25 @@ class UsageCollector(Collector):
 
     def collect(self) -> Iterator[Family]:
         """Yield one family for each key."""
-        families: dict[str, Family] = {}
+        told: defaultdict[str, dict[str, float]] = defaultdict(dict)
         for key, value in sorted(self._usage().items()):
             name, _, address = key.partition("/")
-            families.setdefault(name, family_of(f"{self._part}_{name}")).add_metric(
-                [address], value
-            )
-        yield from families.values()
+            told[f"{self._part}_{name}"][address] = value
+        for name in sorted(told.keys() & EXPLAINED):
+            by_address = any(told[name])
+            family = family_of(name, by_address=by_address)
+            for address, value in told[name].items():
+                family.add_metric([address] if by_address else [], value)
+            yield family
 
 
-def family_of(name: str) -> Family:
-    """Return the family, without samples, of what a part tells.
+def family_of(name: str, *, by_address: bool = False) -> Family:
+    """Return the family, without samples, of what a part tells; raises `KeyError` for the unknown.
 
     >>> family_of("cache_hits").name, family_of("media_bytes").documentation
     ('reward_cache_hits', 'Bytes of uploaded media on disk.')
     """
+    labels = ["address"] if by_address else []
     if name in LEVELS:
-        return GaugeMetricFamily(f"reward_{name}", LEVELS[name], labels=["address"])
-    told = TOTALS.get(name, f"{name.replace('_', ' ')}.".capitalize())
-    return CounterMetricFamily(f"reward_{name}", told, labels=["address"])
+        return GaugeMetricFamily(f"reward_{name}", LEVELS[name], labels=labels)
+    return CounterMetricFamily(f"reward_{name}", TOTALS[name], labels=labels)

@@ -116,7 +116,7 @@ def test_metrics_have_a_port_of_their_own(kept, keyed):
     url = f"http://127.0.0.1:{line['port']}"
     scraped = urllib3.request("GET", f"{url}/metrics")
     assert scraped.status == 200
-    assert b"\nreward_keys_known{" in scraped.data
+    assert b"\nreward_keys_known " in scraped.data
     assert urllib3.request("GET", f"{url}/livez").status == 200
     for path in ("/info", "/runs", "/docs", "/docs/files/favicon.png", "/openapi.json"):
         assert urllib3.request("GET", url + path).status == 404

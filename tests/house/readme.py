@@ -19,6 +19,7 @@ from service.api.problems import STATUS
 from service.errors import BadSettings, ServiceError
 from service.settings import PREFIX, Settings
 from service.telemetry.metrics import Metrics
+from service.telemetry.parts import PartsCollector
 from service.telemetry.usage import LEVELS, TOTALS, family_of
 from tests.benchmarks.scale.costs import Costs
 from tests.house.promises import held_by, promises
@@ -141,7 +142,11 @@ def alerts() -> str:
 
 def metrics() -> str:
     """One row for each metric of the service's own, as a scrape shows it, by name."""
-    families = [*Metrics(version="").registry.collect(), *map(family_of, LEVELS | TOTALS)]
+    families = [
+        *Metrics(version="").registry.collect(),
+        *PartsCollector(dict).describe(),
+        *map(family_of, LEVELS | TOTALS),
+    ]
     rows = (
         (
             f"`{family.name}{'_total' if family.type == 'counter' else ''}`",

@@ -1,5 +1,6 @@
 """Which server gets the next call: one that works, has little to do, and knows the prompt."""
 
+import time
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ class Server:
     breaker: Breaker = field(default_factory=Breaker)
     in_flight: int = 0
     last_success: float = float("-inf")
+    heard_at: float = field(default_factory=time.monotonic)
     trouble: str = "not called yet"
 
     @property
@@ -35,12 +37,12 @@ class Server:
 
     def note_success(self, now: float) -> None:
         """It answered with scores."""
-        self.last_success = now
+        self.last_success = self.heard_at = now
         self.breaker.succeed()
 
     def note_failure(self, failure: CallFailed, now: float) -> None:
         """It did not; remember why, and hold it against it where it is to blame."""
-        self.trouble = str(failure)
+        self.trouble, self.heard_at = str(failure), now
         if failure.fault.blames:
             self.breaker.fail(now)
 
@@ -83,13 +85,17 @@ class Servers:
         )
 
     def health(self) -> Health:
-        """Ready as long as one server works; the reason names those that do not."""
+        """Ready as long as one server works; the reason names those that do not.
+
+        `heard_at` is that of the server which has been silent for longest.
+        """
         down = [s for s in self.all if not s.breaker.is_closed]
+        heard_at = min(server.heard_at for server in self.all)
         if not down:
-            return Health(ready=True)
+            return Health(ready=True, heard_at=heard_at)
         reason = "; ".join(server.trouble for server in down)
         count = f"{len(down)} of {len(self.all)} servers down"
-        return Health(ready=len(down) < len(self.all), reason=f"{count}: {reason}")
+        return Health(len(down) < len(self.all), f"{count}: {reason}", heard_at)
 
     def usage(self) -> Mapping[str, float]:
         """Breaker and load of each server, by `name/address`."""

@@ -5,7 +5,8 @@ import contextlib
 import itertools
 import socket
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 from rewards.backends.ray_serve.address import RayAddress
 from rewards.backends.ray_serve.frames import (
@@ -48,6 +49,7 @@ class Link:
         self.address = address
         self._options = options or LinkOptions()
         self._health = UNSTARTED
+        self._heard_at: float | None = None
         self._heard = asyncio.Event()
         self._numbers = itertools.count()
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
@@ -56,7 +58,7 @@ class Link:
 
     async def start(self) -> None:
         """Start the process, and wait a while for its first word; Ray does not have to answer."""
-        self._health = CONNECTING
+        self._health, self._heard_at = CONNECTING, time.monotonic()
         self._keeping = asyncio.create_task(self._keep())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._options.first_word_s):
@@ -84,7 +86,7 @@ class Link:
 
     def health(self) -> Health:
         """What the process said last."""
-        return self._health
+        return replace(self._health, heard_at=self._heard_at)
 
     async def close(self) -> None:
         """End the process; who still waits gets no answer."""
@@ -136,6 +138,7 @@ class Link:
     def _hear(self, message: Answer | Failure | State) -> None:
         if isinstance(message, State):
             self._health = Health(message.ready, message.reason)
+            self._heard_at = time.monotonic()
             self._heard.set()
             return
         answer = self._waiting.pop(message.number, None)

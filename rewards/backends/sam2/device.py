@@ -20,6 +20,7 @@ Result = TypeVar("Result")
 Item = TypeVar("Item")
 Clock = Callable[[], float]
 
+STUCK_AFTER_S = 300.0
 LATE = "the deadline passed before the mask model came to this item"
 
 
@@ -54,14 +55,27 @@ class Ticket:
 class Device:
     """Runs blocking work on a thread of its own, one piece at a time.
 
-    `trouble` is the last failure, until something succeeds again.
+    A piece that does not end within `stuck_after_s` is taken for stuck.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, stuck_after_s: float = STUCK_AFTER_S, clock: Clock = time.monotonic
+    ) -> None:
+        self._stuck_after_s, self._clock = stuck_after_s, clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sam2")
         self._tickets: set[Ticket] = set()
         self._closed = False
-        self.trouble: str | None = None
+        self._busy_since: float | None = None
+        self._failure: str | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """That the work in hand does not end, or the last failure until something succeeds."""
+        since = self._busy_since
+        busy_s = 0.0 if since is None else self._clock() - since
+        if busy_s > self._stuck_after_s:
+            return f"the work in hand has been computing for {busy_s:.0f} s"
+        return self._failure
 
     async def run(self, work: Callable[[], Result], ticket: Ticket) -> Result:
         """Do `work` when its turn comes, if the ticket still holds by then.
@@ -84,15 +98,18 @@ class Device:
 
     def _do(self, work: Callable[[], Result], ticket: Ticket) -> Result:
         ticket.check()
+        self._busy_since = self._clock()
         try:
             with torch.inference_mode():
                 result = work()
         except RewardError:
             raise
         except Exception as error:  # whatever it is, somebody waits for an answer
-            self.trouble = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            raise ModelFailed(f"the mask model failed: {self.trouble}") from error
-        self.trouble = None
+            self._failure = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise ModelFailed(f"the mask model failed: {self._failure}") from error
+        finally:
+            self._busy_since = None
+        self._failure = None
         return result
 
     async def close(self) -> None:

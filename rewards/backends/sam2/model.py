@@ -54,7 +54,7 @@ class Sam2MaskModel:
         self._load = load
         self._name = name
         self._loaded: Network | None = None
-        self._device = Device()
+        self._device = Device(clock=clock)
         self._cache = FeatureCache(cache_bytes)
         self._encoder = EncoderQueue(self._device, self._encode, at_once=frames_at_once)
         self._frames_at_once = frames_at_once
@@ -121,10 +121,11 @@ class Sam2MaskModel:
         return digest in self._cache
 
     def health(self) -> Health:
-        """Not ready before the start and after a failure, until something succeeds."""
+        """Not ready before the start, after a failure until something succeeds, and when stuck."""
         if self._loaded is None:
             return Health(ready=False, reason="the weights are not loaded")
-        return Health(self._device.trouble is None, self._device.trouble)
+        trouble = self._device.trouble
+        return Health(trouble is None, trouble)
 
     def usage(self) -> Mapping[str, float]:
         """Totals since the start, and the bytes kept now.

@@ -1,7 +1,5 @@
 """`GET /livez`, `/readyz` and `/metrics`: for those who keep the service running."""
 
-from dataclasses import asdict
-
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
@@ -28,7 +26,7 @@ async def readyz(parts: Parts) -> Response:
     that need the part are told so, one by one.
     """
     health = parts.health()
-    shown = {name: asdict(part) for name, part in health.items()}
+    shown = {name: {"ready": part.ready, "reason": part.reason} for name, part in health.items()}
     away = [name for name, part in health.items() if not part.ready]
     if parts.lifecycle.draining:
         raise Draining("this replica is shutting down", parts=shown)

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from service.access import file
 from service.access.file import LARGEST_BYTES, KeyFile
 from service.access.keys import new_key
 from service.errors import BadSettings
@@ -53,6 +54,22 @@ def test_a_file_that_became_senseless_changes_no_key(path, content):
     reload(keys)
     assert keys.health()["keys"].ready
     assert keys.usage() == {"known": 2, "failed_reloads": 1}
+
+
+def test_a_file_that_is_read_is_heard_of(path):
+    """Every look at the file counts, whether it changed or not."""
+
+    async def main():
+        async with KeyFile(path) as keys:
+            for _ in range(2):
+                before = keys.health()["keys"].heard_at
+                async with asyncio.timeout(30):
+                    while keys.health()["keys"].heard_at == before:  # noqa: ASYNC110 - not announced
+                        await asyncio.sleep(0.01)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(file, "PAUSE_S", 0.01)
+        asyncio.run(main())
 
 
 def test_a_file_that_comes_back_as_it_was_is_well_again(path):

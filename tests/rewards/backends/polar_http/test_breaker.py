@@ -153,6 +153,18 @@ def test_an_overloaded_server_is_not_held_down():
     assert server.breaker.is_closed
 
 
+def test_the_silence_of_many_is_that_of_the_most_silent():
+    """A server that answers or fails was heard of; one that does neither shows."""
+    servers = Servers([ONE, TWO])
+    servers.all[0].heard_at = servers.all[1].heard_at = 1.0
+    servers.all[0].note_success(5.0)
+    assert servers.health().heard_at == 1.0
+    servers.all[1].note_failure(failed(BUSY), 3.0)
+    assert servers.health().heard_at == 3.0
+    servers.all[1].note_failure(failed(), 7.0)
+    assert servers.health().heard_at == 5.0
+
+
 @pytest.mark.parametrize(
     ("down", "ready", "reason"),
     [

@@ -52,6 +52,7 @@ def test_where_ray_is_away_that_is_what_is_said():
             model(RayAddress.read(f"ray://auto/{app}"), QUICK)
             for model, app in ((RayPolar, "polar"), (RaySam2, "sam2"))
         )
+        started = time.monotonic()
         await asyncio.gather(polar.start(), sam2.start())
         health = polar.health(), sam2.health()
         deadline = time.monotonic() + 60
@@ -63,11 +64,12 @@ def test_where_ray_is_away_that_is_what_is_said():
         away = polar.usage()["breaker_open/ray://auto/polar"]
         await asyncio.gather(polar.close(), sam2.close())
         assert await until(lambda: not drivers())
-        return health, outcomes, away
+        return started, health, outcomes, away
 
-    health, outcomes, away = asyncio.run(main())
+    started, health, outcomes, away = asyncio.run(main())
     for one in health:
         assert not one.ready
+        assert one.heard_at > started
         assert one.reason.startswith("Ray is away: ConnectionError")
     assert {type(one) for one in outcomes} == {ModelFailed}
     assert all("Ray is away" in str(one) for one in outcomes)

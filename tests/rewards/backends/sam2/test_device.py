@@ -5,6 +5,7 @@ import time
 
 import torch
 
+from rewards.backends.sam2.device import STUCK_AFTER_S
 from rewards.errors import ModelFailed, OutOfTime
 from tests.rewards.backends.sam2.plain_network import (
     BOX,
@@ -123,6 +124,29 @@ def test_a_failing_device_unscores_and_recovers():
             )
             [drawn] = await model.segment_image(picture("a", GREY), [BOX])
             assert drawn.masks.any()
+            assert model.health().ready
+
+    asyncio.run(main())
+
+
+def test_work_that_does_not_end_is_told():
+    """A device that hangs fails nothing by itself; health says so, until it moves on."""
+    now = 1000.0
+
+    async def main():
+        nonlocal now
+        network = PlainNetwork()
+        async with started(network, clock=lambda: now) as model:
+            network.began.clear()
+            network.gate.clear()
+            asked = asyncio.create_task(model.segment_image(picture("a", GREY), [BOX]))
+            assert await asyncio.to_thread(network.began.wait, 60)
+            now += STUCK_AFTER_S
+            assert model.health().ready
+            now += 1
+            assert model.health().reason == "the work in hand has been computing for 301 s"
+            network.gate.set()
+            await asked
             assert model.health().ready
 
     asyncio.run(main())
