@@ -14,7 +14,7 @@ import yaml
 from rewards.backends.polar_http.addresses import Addresses
 from service.settings import Settings
 from tests.deploy.containerfile import Containerfile
-from tests.deploy.metrics import LABELS, SERIES, labels_of, series_of
+from tests.deploy.metrics import selections
 from tests.house.source import ROOT
 
 FOLDER = ROOT / "deploy/kubernetes"
@@ -249,7 +249,7 @@ def test_a_caller_finds_its_uploads_again(overlay):
 
 
 @overlays
-def test_a_metric_that_scales_exists(overlay):
+def test_a_metric_that_scales_exists(overlay, scrape):
     """The autoscaler asks for a metric that the adapter makes of what the service measures."""
     metrics = built(overlay)["HorizontalPodAutoscaler", "reward-service"]["spec"]["metrics"]
     asked = {one["pods"]["metric"]["name"] for one in metrics if one["type"] == "Pods"}
@@ -257,9 +257,11 @@ def test_a_metric_that_scales_exists(overlay):
     made = {rule["name"]["as"]: rule for rule in rules}
     assert asked == set(made)
     for rule in made.values():
-        query = rule["metricsQuery"].replace("<<.LabelMatchers>>,", "")
-        assert series_of(rule["seriesQuery"]) <= SERIES
-        assert labels_of(rule["seriesQuery"]) | labels_of(query) <= LABELS | {"namespace", "pod"}
+        [selected] = selections(rule["seriesQuery"])
+        query = rule["metricsQuery"].replace("<<.Series>>", selected.series)
+        query = query.replace("<<.LabelMatchers>>,", "").replace("<<.GroupBy>>", "pod")
+        own = {f"{selected.series}{{namespace}}", f"{selected.series}{{pod}}", "by (pod)"}
+        assert set(scrape.unknown(rule["seriesQuery"])) | set(scrape.unknown(query)) == own
 
 
 @overlays

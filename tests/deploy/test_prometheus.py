@@ -11,7 +11,7 @@ import pytest
 import urllib3
 import yaml
 
-from tests.deploy.metrics import LABELS, SERIES, labels_of, series_of
+from tests.deploy.metrics import selections
 from tests.e2e.running import running
 from tests.house.source import ROOT
 from tests.redis_server import free_port
@@ -28,17 +28,30 @@ RULES = [
 ALERTS = [rule for rule in RULES if "alert" in rule]
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 PARAGRAPH = re.compile(r"^### (\w+)\n\n(`\w+`\. .+?)(?=\n\n#|\Z)", re.MULTILINE | re.DOTALL)
+LABEL = re.compile(r"\$labels\.(\w+)")
 ANSWERS_WITHIN_S = 60
 ITEM = {"kind": "ocr", "response": "the cat", "ground_truth": "the cat"}
 
 
-def test_a_rule_reads_metrics_that_exist():
-    """No rule stays silent because a metric or a label was renamed."""
-    named = set().union(*(series_of(rule["expr"]) for rule in RULES))
-    selected = set().union(*(labels_of(rule["expr"]) for rule in RULES))
-    assert named
-    assert sorted(named - SERIES) == []
-    assert sorted(selected - LABELS) == []
+def test_a_rule_finds_what_it_asks_for(scrape):
+    """No rule stays silent because a metric, a label or a value of one was renamed."""
+    asked = [rule["expr"] for rule in RULES]
+    assert any(map(selections, asked))
+    assert {query: unknown for query in asked if (unknown := scrape.unknown(query))} == {}
+
+
+def test_what_is_recorded_has_the_labels_of_its_name(scrape):
+    """Before the first colon of a name stand the labels that are left."""
+    for rule in RULES:
+        if "record" in rule:
+            assert scrape.answered(rule["expr"]) - {"le"} == scrape.labels(rule["record"])
+
+
+def test_an_alert_tells_labels_that_are_found(scrape):
+    """No summary has a hole where a label should be."""
+    for alert in ALERTS:
+        named = set(LABEL.findall(alert["annotations"]["summary"]))
+        assert named <= scrape.answered(alert["expr"]), alert["alert"]
 
 
 def test_an_alert_reads_what_is_recorded():
