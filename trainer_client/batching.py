@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainer_client.errors import BadAnswer, BadCall
+from trainer_client.errors import BadAnswer, BadCall, RewardRefused
 from trainer_client.wire.items import Item, Terms
 from trainer_client.wire.media import Media
 from trainer_client.wire.rewards import ItemResult, RewardResponse, SpecTag
@@ -50,6 +50,15 @@ class Chunk:
                 f"got {len(got)} ({got!r:.100})"
             )
         return response
+
+
+def refusals(chunk: Chunk, error: RewardRefused) -> dict[int, ItemResult]:
+    """Return what came of the entries that a refusal names, by their positions in the batch."""
+    return {
+        entry.position: ItemResult.refused(entry.id, error.code, error.items[place])
+        for place, entry in enumerate(chunk.entries)
+        if place in error.items
+    }
 
 
 def prepare(items: Sequence[Item | Mapping[str, Any]], terms: Terms) -> list[Entry]:

@@ -76,8 +76,8 @@ class RewardClient:
         """Score a batch of any size; results stand in the order of the items.
 
         Large batches travel in several requests at once, groups kept whole. Raises `BadCall`,
-        `RewardRefused` or `RewardUnavailable`; a single item that could not be scored is no
-        error but a result without a reward.
+        `RewardRefused` or `RewardUnavailable`; a single item that could not be scored, or that
+        the service refused by name, is no error but a result without a reward.
         """
         terms = Terms(spec=spec, run=run, step=step, scale=scale, deadline_ms=deadline_ms)
         entries = prepare(items, terms)

@@ -8,8 +8,11 @@ ClientError
     └── BadAnswer         something answered, but not with what the contract promises
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+ITEM = re.compile(r"/items/(\d{1,9})(?:/|$)")
 
 
 class ClientError(Exception):
@@ -39,6 +42,21 @@ class RewardRefused(ClientError):
         self.status = status
         self.code = code
         self.problem = dict(problem or {})
+
+    @property
+    def items(self) -> Mapping[int, str]:
+        """What is wrong with which items, by their place in the request.
+
+        Empty where anything else is at fault too, or where the service names no field.
+        """
+        errors = self.problem.get("errors")
+        found: dict[int, str] = {}
+        for error in errors if isinstance(errors, list) else ():
+            place = ITEM.match(str(error.get("pointer")) if isinstance(error, dict) else "")
+            if place is None:
+                return {}
+            found[int(place[1])] = str(error.get("detail"))
+        return found
 
 
 class StepRefused(RewardRefused):

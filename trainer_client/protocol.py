@@ -1,19 +1,34 @@
 """The calls that the service answers: what each sends and how its answer is read."""
 
 import json
+import logging
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from trainer_client.batching import Chunk, Entry, cut, improve, join, only_spec, unsettled
-from trainer_client.errors import RewardUnavailable
+from trainer_client.batching import (
+    Chunk,
+    Entry,
+    cut,
+    improve,
+    join,
+    only_spec,
+    refusals,
+    unsettled,
+)
+from trainer_client.errors import RewardRefused, RewardUnavailable
 from trainer_client.exchange import GRACE_S, Patience, exchange
 from trainer_client.steps import Call, Steps, Together, Wait
 from trainer_client.wire.advantages import AdvantageRequest, AdvantageResponse
 from trainer_client.wire.items import Terms
-from trainer_client.wire.rewards import RewardResponse
+from trainer_client.wire.rewards import ItemResult, RewardResponse
 from trainer_client.wire.service import Info
 from trainer_client.wire.text import decode
+
+log = logging.getLogger(__name__)
+
+MOST_REFUSALS = 20
+"""How often a request is sent again without the items that the service refused by name."""
 
 READY_PATH = "/readyz"
 INFO_CALL: Call[Info] = Call("GET", "/info", Info.read)
@@ -25,10 +40,11 @@ def score(
     """Score a batch, and score again what trouble of the machine left unscored.
 
     What is still unscored after the last round stays so; the verdicts of earlier rounds are kept.
+    Items that the service refuses by name are left unscored; with all of them, `RewardRefused`.
     """
 
     def ask(chunks: Sequence[Chunk]) -> Together:
-        return Together([exchange(reward_call(chunk, terms), patience) for chunk in chunks])
+        return Together([_scored(chunk, terms, patience) for chunk in chunks])
 
     chunks = cut(entries, info)
     answers = yield ask(chunks)
@@ -47,6 +63,26 @@ def score(
         if {answer.spec for answer in answers} == {tag}:
             results = improve(results, again, join(chunks, answers))
     return RewardResponse(tag, tuple(results[entry.position] for entry in entries))
+
+
+def _scored(chunk: Chunk, terms: Terms, patience: Patience) -> Steps[RewardResponse]:
+    # One bad row of a data set must not cost its batch. What is wrong with all rows, or with very
+    # many, is no slip of a row but of the set-up, and is raised.
+    left, results, tried = chunk, dict[int, ItemResult](), 0
+    while True:
+        tried += 1
+        try:
+            answer = yield from exchange(reward_call(left, terms), patience)
+            break
+        except RewardRefused as error:
+            named = refusals(left, error)
+            if tried > MOST_REFUSALS or not 0 < len(named) < len(left.entries):
+                raise
+            log.error("%d items are left unscored: %s", len(named), error)  # noqa: TRY400 - theirs
+            results |= named
+            left = Chunk(tuple(one for one in left.entries if one.position not in named))
+    results |= join([left], [answer])
+    return RewardResponse(answer.spec, tuple(results[one.position] for one in chunk.entries))
 
 
 def reward_call(chunk: Chunk, terms: Terms) -> Call[RewardResponse]:

@@ -2,13 +2,18 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from trainer_client.errors import BadCall
+from trainer_client.errors import BadCall, RewardRefused
 from trainer_client.wire.items import Item
 from trainer_client.wire.media import Media
+from trainer_client.wire.rewards import ItemResult
+from trainer_client.wire.text import encode
+
+log = logging.getLogger(__name__)
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "kind": ("kind", "problem_type"),
@@ -30,7 +35,8 @@ def read_item(row: Mapping[str, Any], response: str, *, kind: str | None = None)
 
     The ground truth may itself be an object, or the JSON of one, that has a `ground_truth` and
     any other fields of an item: so a framework that passes on a single column passes on all.
-    Raises `BadCall` if there is no kind or no ground truth.
+    What stands in a column is data: a row whose truth or media cannot be sent goes without a truth
+    and comes back unscored, and the log says why. Raises `BadCall` where the columns are missing.
 
     >>> row = {"problem_type": "OCR", "solution": "a stop sign", "problem_id": 7}
     >>> item = read_item(row, "<think>…</think><answer>stop</answer>")
@@ -40,22 +46,49 @@ def read_item(row: Mapping[str, Any], response: str, *, kind: str | None = None)
     'math'
     """
     found = {name: first_of(row, names) for name, names in COLUMNS.items()}
-    found |= _carried(found["ground_truth"])
-    found["kind"] = found["kind"] or kind
-    for name in ("kind", "ground_truth"):
-        if found[name] is None:
-            raise BadCall(f"expected a column {' or '.join(COLUMNS[name])}; got {', '.join(row)}")
+    _expect(row, "ground_truth")
+    try:
+        carried = _carried(found["ground_truth"])
+        found |= carried
+        encode(found["ground_truth"], "a ground truth")
+        media = found["media"] and {role: Media.of(file) for role, file in found["media"].items()}
+    except BadCall as error:
+        log.error("a rollout is left unscored: %s", error)  # noqa: TRY400 - the row's fault
+        carried = {"ground_truth": None}
+        found |= carried
+        media = None
+    if not carried and kind is None:
+        _expect(row, "kind")
     prompt = None if found["prompt"] is None else text_of(found["prompt"])
-    media = found["media"]
     return Item(
-        kind=str(found["kind"]),
+        kind=str(found["kind"] or kind or ""),
         response=response,
         ground_truth=found["ground_truth"],
         media_type=found["media_type"] if found["media_type"] in MEDIA_TYPES else None,
         prompt=prompt,
         group=_group(found["group"], prompt, found["ground_truth"]),
         task=found["task"],
-        media=media and {role: Media.of(content) for role, content in media.items()},
+        media=media,
+    )
+
+
+def _expect(row: Mapping[str, Any], name: str) -> None:
+    if not row.keys() & set(COLUMNS[name]):
+        raise BadCall(f"expected a column {' or '.join(COLUMNS[name])}; got {', '.join(row)}")
+
+
+def refused(items: Sequence[Item], error: RewardRefused) -> tuple[ItemResult, ...]:
+    """Return what came of rollouts that the service refused one and all.
+
+    For frameworks that ask for a prompt or a rollout at a time, where one bad row is all there is.
+    Raises the error if anything but the items is at fault.
+    """
+    if not error.items:
+        raise error
+    log.error("%d rollouts are left unscored: %s", len(items), error)
+    return tuple(
+        ItemResult.refused(item.id or str(place), error.code, error.items.get(place, str(error)))
+        for place, item in enumerate(items)
     )
 
 

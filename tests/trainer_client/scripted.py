@@ -17,6 +17,9 @@ from urllib.parse import unquote
 UNREADABLE = "unreadable"
 """The ground truth that no answer can be judged against."""
 
+UNKNOWN = "nope"
+"""The kind that nobody knows; nor does anybody know an empty one."""
+
 SPEC = {"name": "onethinker-released", "version": 1, "digest": "sha256:0"}
 
 
@@ -154,6 +157,10 @@ def _reward(body):
     named = [media for item in body["items"] for media in item.get("media", {}).values()]
     wanted = {sha256 for media in named for sha256 in media.get("frames") or [media["sha256"]]}
 
+    unknown = [at for at, item in enumerate(body["items"]) if item["kind"] in (UNKNOWN, "")]
+    if unknown:
+        return refusal(*[f"/items/{at}/kind" for at in unknown[:20]])
+
     def act(handler):
         missing = sorted(wanted - handler.server.media.keys())
         if missing:
@@ -176,7 +183,7 @@ def _run(name):
 
 
 def _judge(item, scale):
-    if item["ground_truth"] == UNREADABLE:
+    if item["ground_truth"] in (UNREADABLE, None):
         return unscored(item["id"])
     reward = float(len(item["response"]))
     return verdict(item["id"], reward) | ({"scaled_reward": reward / 10} if scale else {})
@@ -239,6 +246,13 @@ def problem(status, code, *, retryable=False, facts=None, **headers):
     """Refuse as the service does."""
     document = {"code": code, "retryable": retryable, "detail": f"{code}!", "facts": facts or {}}
     return lambda handler: handler.reply(status, document, **headers)
+
+
+def refusal(*pointers, code="unknown_kind"):
+    """Refuse by the fields that these point to."""
+    errors = [{"pointer": pointer, "detail": "not known"} for pointer in pointers]
+    document = {"code": code, "retryable": False, "detail": "not known", "errors": errors}
+    return lambda handler: handler.reply(422, document)
 
 
 def garbage(body=b"<html>proxy</html>", status=200):

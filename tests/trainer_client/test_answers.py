@@ -9,8 +9,10 @@ import pytest
 from tests.trainer_client.conftest import rollouts
 from tests.trainer_client.scripted import (
     SPEC,
+    UNKNOWN,
     garbage,
     problem,
+    refusal,
     results,
     unscored,
     verdict,
@@ -143,3 +145,37 @@ def test_a_part_that_is_refused_ends_the_whole_batch(server, client):
     with pytest.raises(RewardRefused, match="unknown_kind"):
         client.reward(rollouts(4))
     assert time.monotonic() - begun < 2
+
+
+def test_items_that_are_refused_by_name_cost_nobody_else(server, client, caplog):
+    """A request names twenty at a time; what is left is sent again, and the log says how many."""
+    items = rollouts(60)
+    for at in range(0, 50, 2):
+        items[at]["kind"] = UNKNOWN
+    answer = client.reward(items)
+    assert answer.rewards == [None if at in range(0, 50, 2) else float(at) for at in range(60)]
+    assert {result.error.code for result in answer.unscored} == {"unknown_kind"}
+    assert [len(seen.json["items"]) for seen in server.posts] == [60, 40, 35]
+    assert "20 items are left unscored" in caplog.text
+
+
+def test_a_batch_of_which_every_item_is_refused_is_a_mistake(client):
+    """A column has the wrong name, or the words in it are not ours."""
+    with pytest.raises(RewardRefused, match="not known"):
+        client.reward([item | {"kind": UNKNOWN} for item in rollouts(30)])
+
+
+def test_what_is_wrong_with_more_than_items_is_refused(server, client):
+    """Without those items the request would be refused all the same."""
+    server.play(refusal("/items/1/kind", "/spec"))
+    with pytest.raises(RewardRefused):
+        client.reward(rollouts(3))
+    assert len(server.posts) == 1
+
+
+def test_refusals_have_an_end(server, client):
+    """One bad row after the other is a bad data set."""
+    server.play(*[refusal("/items/0/group", code="invalid_request")] * 100)
+    with pytest.raises(RewardRefused):
+        client.reward(rollouts(200))
+    assert len(server.posts) == 21

@@ -66,15 +66,34 @@ def test_a_ground_truth_that_carries_nothing_is_a_ground_truth(truth):
     [
         pytest.param({"ground_truth": "4"}, "kind or problem_type", id="no-kind"),
         pytest.param({"kind": "math"}, "ground_truth or solution", id="no-truth"),
-        pytest.param(
-            {"kind": "m", "answer": {"ground_truth": "4", "colour": 1}}, "colour", id="odd"
-        ),
     ],
 )
-def test_a_row_that_cannot_be_scored_says_what_is_missing(row, message):
-    """The user hears which column was looked for."""
+def test_a_missing_column_is_named(row, message):
+    """That is a mistake in the set-up, and the user hears which column was looked for."""
     with pytest.raises(BadCall, match=message):
         read_item(row, "…")
+
+
+@pytest.mark.parametrize(
+    ("truth", "message"),
+    [
+        pytest.param({"ground_truth": "4", "colour": 1}, "colour", id="odd-field"),
+        pytest.param(float("nan"), "ground truth", id="nan"),
+        pytest.param({"ground_truth": "4", "media": {"image": {}}}, "media", id="odd-media"),
+    ],
+)
+def test_a_row_that_cannot_be_sent_goes_without_a_truth(truth, message, caplog):
+    """What stands in a column is data: it costs its own rollout, and the log says why."""
+    item = read_item({"kind": "math", "answer": truth}, "…")
+    assert (item.kind, item.ground_truth, item.media) == ("math", None, None)
+    assert message in caplog.text
+
+
+def test_a_row_without_a_truth_or_a_kind_is_sent_as_it_is():
+    """The service leaves it unscored and says what is missing."""
+    item = read_item({"kind": None, "solution": None}, "…")
+    assert (item.kind, item.ground_truth) == ("", None)
+    assert read_item({"answer": {"ground_truth": "4"}}, "…").kind == ""
 
 
 def test_rollouts_of_one_prompt_are_one_group():

@@ -30,12 +30,12 @@ from typing import Any
 
 from trainer_client.aio import AsyncRewardClient
 from trainer_client.client import RewardClient
-from trainer_client.errors import BadCall
+from trainer_client.errors import BadCall, RewardRefused
 from trainer_client.options import Options
-from trainer_client.rows import read_item, response_of, rows_of
+from trainer_client.rows import read_item, refused, response_of, rows_of
 from trainer_client.stand_ins import stand_in
 from trainer_client.wire.items import Item
-from trainer_client.wire.rewards import RewardResponse
+from trainer_client.wire.rewards import ItemResult
 
 
 class _Plugin:
@@ -63,9 +63,9 @@ class _Plugin:
         scaled = {"run": self.options.run, "step": state.global_step, "scale": "ema"}
         return {"spec": self.options.spec, **scaled}
 
-    def _told(self, items: Sequence[Item], response: RewardResponse) -> list[float]:
+    def _told(self, items: Sequence[Item], results: Sequence[ItemResult]) -> list[float]:
         scaled = self.options.run is not None
-        rewards = response.scaled_rewards if scaled else response.rewards
+        rewards = [result.scaled_reward if scaled else result.reward for result in results]
         return stand_in(rewards, [item.group for item in items], self.options.unscored)
 
 
@@ -94,7 +94,11 @@ class RewardService(_Plugin):
         if not completions:
             return []
         items = self._items(completions, columns)
-        return self._told(items, self.client.reward(items, **self._terms(columns)))
+        try:
+            results = (self.client.reward(items, **self._terms(columns))).results
+        except RewardRefused as error:
+            results = refused(items, error)
+        return self._told(items, results)
 
 
 class AsyncRewardService(_Plugin):
@@ -109,7 +113,11 @@ class AsyncRewardService(_Plugin):
         if not completions:
             return []
         items = self._items(completions, columns)
-        return self._told(items, await self.client.reward(items, **self._terms(columns)))
+        try:
+            results = (await self.client.reward(items, **self._terms(columns))).results
+        except RewardRefused as error:
+            results = refused(items, error)
+        return self._told(items, results)
 
 
 PLUGINS = {"reward_service": RewardService, "reward_service_async": AsyncRewardService}

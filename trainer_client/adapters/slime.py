@@ -34,8 +34,9 @@ from typing import Any
 from trainer_client.aio import shared_async_client
 from trainer_client.client import shared_client
 from trainer_client.counting import StepCounter
+from trainer_client.errors import RewardRefused
 from trainer_client.options import Options
-from trainer_client.rows import read_item, task_of
+from trainer_client.rows import read_item, refused, task_of
 from trainer_client.wire.items import Item
 from trainer_client.wire.rewards import ItemResult
 
@@ -57,16 +58,19 @@ async def _score(samples: Sequence[Any]) -> list[dict[str, float]]:
         return []
     options = Options.read({})
     items = [_item(sample, options) for sample in samples]
-    response = await shared_async_client(None).reward(items, spec=options.spec)
-    for sample, result in zip(samples, response.results, strict=True):
+    try:
+        results = (await shared_async_client(None).reward(items, spec=options.spec)).results
+    except RewardRefused as error:
+        results = refused(items, error)
+    for sample, result in zip(samples, results, strict=True):
         if not result.scored:
             log.error("a sample was not scored and is left out: %s", result.error)
             sample.remove_sample = True
-    return [_told(result) for result in response.results]
+    return [_told(result) for result in results]
 
 
 def _item(sample: Any, options: Options) -> Item:
-    row = {**(sample.metadata or {}), "prompt": sample.prompt}
+    row = {"ground_truth": None, **(sample.metadata or {}), "prompt": sample.prompt}
     if sample.label is not None:
         row["ground_truth"] = sample.label
     if sample.group_index is not None:

@@ -18,7 +18,7 @@ from typing import Any
 from trainer_client.aio import AsyncRewardClient
 from trainer_client.client import RewardClient
 from trainer_client.config import ClientConfig
-from trainer_client.errors import RewardUnavailable
+from trainer_client.errors import ClientError, RewardRefused, RewardUnavailable
 from trainer_client.rows import read_item, response_of, rows_of
 from trainer_client.wire.items import Item
 from trainer_client.wire.rewards import RewardResponse
@@ -66,9 +66,11 @@ class _Scoring:
             log_metric("reward_service/unscored", len(response.unscored) / len(response.results))
         return response.rewards
 
-    def _unavailable(self, error: RewardUnavailable, count: int, log_metric: LogMetric) -> Rewards:
+    def _without(self, error: ClientError, count: int, log_metric: LogMetric) -> Rewards:
+        # One rank's batch may be one prompt, and that a bad row: no other rank would raise.
+        bad_rows = isinstance(error, RewardRefused) and bool(error.items)
         self._lost += 1
-        if self._lost > self.lost_batches:
+        if self._lost > self.lost_batches or not (bad_rows or isinstance(error, RewardUnavailable)):
             raise error
         log.error("a batch of %d rollouts has no rewards and teaches nothing: %s", count, error)
         if log_metric is not None:
@@ -80,7 +82,7 @@ class RewardFunction(_Scoring):
     """Scores a batch of completions; pickles, and connects at its first call.
 
     `kind` serves datasets without that column. Up to `lost_batches` batches in a row may go
-    unscored while the service is away; the next one raises.
+    unscored while the service is away, or refuses each of their rows; the next one raises.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -101,8 +103,8 @@ class RewardFunction(_Scoring):
         items = self._items(prompts, completions, columns)
         try:
             response = self.client.reward(items, spec=self.spec)
-        except RewardUnavailable as error:
-            return self._unavailable(error, len(items), log_metric)
+        except (RewardRefused, RewardUnavailable) as error:
+            return self._without(error, len(items), log_metric)
         return self._found(response, log_extra, log_metric)
 
 
@@ -127,8 +129,8 @@ class AsyncRewardFunction(_Scoring):
         items = self._items(prompts, completions, columns)
         try:
             response = await self.client.reward(items, spec=self.spec)
-        except RewardUnavailable as error:
-            return self._unavailable(error, len(items), log_metric)
+        except (RewardRefused, RewardUnavailable) as error:
+            return self._without(error, len(items), log_metric)
         return self._found(response, log_extra, log_metric)
 
     score = __call__

@@ -32,9 +32,9 @@ from typing import Any
 from trainer_client.aio import shared_async_client
 from trainer_client.client import shared_client
 from trainer_client.counting import StepCounter
-from trainer_client.errors import BadCall
+from trainer_client.errors import BadCall, RewardRefused
 from trainer_client.options import Options
-from trainer_client.rows import read_item, task_of
+from trainer_client.rows import read_item, refused, task_of
 from trainer_client.stand_ins import stand_in
 from trainer_client.wire.items import Item
 
@@ -63,7 +63,10 @@ async def compute_score(
 async def _score(item: Item, settings: Mapping[str, Any]) -> dict[str, float]:
     options = Options.read(settings)
     client = shared_async_client(settings.get("url"))
-    (result,) = (await client.reward([item], spec=options.spec)).results
+    try:
+        (result,) = (await client.reward([item], spec=options.spec)).results
+    except RewardRefused as error:
+        (result,) = refused([item], error)
     (score,) = stand_in([result.reward], [None], options.unscored)
     return {
         "score": score,

@@ -51,6 +51,21 @@ class ItemResult:
         return self.error is not None and self.error.retryable
 
     @classmethod
+    def refused(cls, identity: str, code: str, message: str) -> Self:
+        """Return what comes of an item that the service would not even look at."""
+        return cls(
+            id=identity,
+            reward=None,
+            accuracy=None,
+            format=None,
+            structure=None,
+            parts={},
+            scorer=None,
+            reason=None,
+            error=ItemError(code, message, retryable=False),
+        )
+
+    @classmethod
     def read(cls, document: Any) -> Self:
         """Read one element of `results`."""
         scored = {"scored": True, "unscored": False}[document["status"]]

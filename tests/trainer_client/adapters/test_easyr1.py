@@ -5,9 +5,9 @@ import importlib.util
 import numpy as np
 import pytest
 
-from tests.trainer_client.scripted import UNREADABLE
+from tests.trainer_client.scripted import UNKNOWN, UNREADABLE
 from trainer_client.adapters import easyr1
-from trainer_client.errors import RewardUnavailable
+from trainer_client.errors import RewardRefused, RewardUnavailable
 
 KEYS = {"overall", "format", "accuracy", "structure_reward", "scored"}
 
@@ -53,6 +53,14 @@ def test_what_was_not_scored_gets_no_advantage(compute_score):
     batch = [rollout("x"), rollout("xxx"), rollout("x", ground_truth=UNREADABLE)]
     lost = compute_score(batch)[2]
     assert (lost["overall"], lost["accuracy"], lost["scored"]) == (2.0, 1.0, 0.0)
+
+
+def test_bad_rows_end_no_job(compute_score):
+    """Their rollouts have no verdict; a batch of nothing else is a mistake in the set-up."""
+    batch = [rollout("x"), rollout("x", problem_type=UNKNOWN), rollout("xxx", ground_truth=None)]
+    assert [score["scored"] for score in compute_score(batch)] == [1.0, 0.0, 0.0]
+    with pytest.raises(RewardRefused):
+        compute_score(batch[1:2])
 
 
 def test_the_user_chooses_another_stand_in(compute_score):

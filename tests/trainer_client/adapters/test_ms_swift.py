@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.trainer_client.scripted import UNREADABLE
+from tests.trainer_client.scripted import UNKNOWN, UNREADABLE
 from trainer_client.adapters.ms_swift import PLUGINS
 
 COLUMNS = {
@@ -45,6 +45,16 @@ def test_a_plugin_works_in_one_loop_after_another(plugin):
     """ms-swift opens a new event loop at every step."""
     for _ in range(3):
         assert plugin(["x", "xx", "x", "x"], **COLUMNS)[:2] == [1.0, 2.0]
+
+
+def test_bad_rows_end_no_job(plugin):
+    """One bad row has no verdict, and neither has a batch of nothing else."""
+    rows = COLUMNS | {
+        "problem_type": ["math", UNKNOWN, "math", "math"],
+        "solution": [*"44", None, "4"],
+    }
+    assert plugin(["x", "xx", "xx", "xx"], **rows) == [1.0, 1.0, 1.0, 2.0]
+    assert plugin(["x"] * 4, **COLUMNS | {"problem_type": [UNKNOWN] * 4}) == [0.0] * 4
 
 
 @pytest.mark.parametrize("name", PLUGINS)

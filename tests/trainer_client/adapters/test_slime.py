@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.trainer_client.scripted import UNREADABLE
+from tests.trainer_client.scripted import UNKNOWN, UNREADABLE
 from trainer_client.adapters import slime
 from trainer_client.counting import StepCounter
 
@@ -50,6 +50,17 @@ def test_a_sample_that_was_not_scored_leaves_the_loss():
     sample = Sample("xx", label=UNREADABLE)
     asyncio.run(slime.reward(ARGS, sample))
     assert sample.remove_sample
+
+
+@pytest.mark.parametrize(
+    "bad", [{"label": None}, {"metadata": {"kind": UNKNOWN}}], ids=["no-label", "unknown-kind"]
+)
+def test_a_bad_sample_ends_no_rollout(bad):
+    """Alone or in its group it leaves the loss like any other without a verdict."""
+    one, many = Sample("xx", **bad), [Sample("x"), Sample("xx", **bad)]
+    assert asyncio.run(slime.reward(ARGS, one))["scored"] == 0.0
+    assert [told["scored"] for told in asyncio.run(slime.reward(ARGS, many))] == [1.0, 0.0]
+    assert [sample.remove_sample for sample in (one, *many)] == [True, False, True]
 
 
 def test_a_label_can_carry_the_whole_item(server):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.trainer_client.scripted import UNREADABLE, problem
+from tests.trainer_client.scripted import UNKNOWN, UNREADABLE, problem, refusal
 from trainer_client.adapters.trl import AsyncRewardFunction, RewardFunction
 from trainer_client.adapters.trl_advantages import ScaledRewards
 from trainer_client.config import ClientConfig
@@ -78,10 +78,35 @@ def test_a_lost_batch_teaches_nothing_and_a_lasting_outage_ends_the_job(make, se
 
 
 def test_a_mistake_in_the_request_ends_the_job(make, server, config):
-    """Nothing is gained by going on without rewards."""
-    server.play(problem(422, "unknown_kind"))
+    """Every rank is told the same, and nothing is gained by going on without rewards."""
+    server.play(refusal("/spec", code="unknown_spec"))
     with pytest.raises(RewardRefused):
         make(config)(**batch())
+
+
+def test_a_bad_row_is_no_reward_and_no_end(make, config):
+    """The other ranks would wait for ever for one that raises."""
+    rows = {"problem_type": ["math", "math", UNKNOWN, None], "solution": ["4", None, "4", "4"]}
+    assert make(config)(**batch(**rows)) == [0.0, None, None, None]
+    odd = {"ground_truth": "4", "colour": 1}
+    assert make(config)(**batch(solution=["4", odd, "4", float("nan")])) == [0.0, None, 2.0, None]
+
+
+def test_a_batch_of_bad_rows_teaches_nothing_and_many_in_a_row_end_the_job(make, config):
+    """A rank's batch may be one prompt; that all of them are bad is a mistake in the set-up."""
+    rewards = make(config, lost_batches=2)
+    for _ in range(2):
+        assert rewards(**batch(problem_type=[UNKNOWN] * 4)) == [None] * 4
+    with pytest.raises(RewardRefused):
+        rewards(**batch(problem_type=[UNKNOWN] * 4))
+
+
+def test_a_missing_column_ends_the_job(make, config):
+    """It is missing on every rank."""
+    columns = batch()
+    del columns["solution"]
+    with pytest.raises(BadCall, match="solution"):
+        make(config)(**columns)
 
 
 def test_no_prompts_have_no_rewards(make, config):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.trainer_client.scripted import UNREADABLE
+from tests.trainer_client.scripted import UNKNOWN, UNREADABLE
 from trainer_client.adapters.verl import RewardServiceManager, compute_score
 from trainer_client.errors import RewardUnavailable
 
@@ -40,6 +40,15 @@ def test_what_was_not_scored_raises_unless_told_otherwise(environment):
     del environment
     with pytest.raises(RewardUnavailable):
         call(ground_truth=UNREADABLE)
+
+
+def test_a_bad_row_is_like_any_without_a_verdict(environment):
+    """It raises, or gets the number that the legacy trainer needs."""
+    del environment
+    for bad in ({"ground_truth": None}, {"data_source": UNKNOWN}):
+        with pytest.raises(RewardUnavailable):
+            call(**bad)
+        assert call(**bad, unscored=0.0)["scored"] == 0.0
 
 
 def test_the_kind_is_the_rows_then_the_settings_then_the_source(server, environment):
