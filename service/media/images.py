@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from service.media.limits import (
     Decoded,
@@ -19,6 +19,7 @@ from service.media.limits import (
 
 # A camera's JPEG with several pictures in one file calls itself MPO; its first one counts.
 FORMATS = ("JPEG", "PNG", "WEBP")
+UNKNOWN_TYPE = "expected JPEG, PNG or WebP, or a video as MP4, WebM or AVI; got none of these"
 WEBP_HEAD_BYTES = 30
 MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
 
@@ -59,6 +60,8 @@ def _open(path: Path, limits: MediaLimits) -> Iterator[Image.Image]:
             raise Excessive(
                 f"expected at most {limits.picture_px} pixels; {in_short(error)}"
             ) from None
+        except UnidentifiedImageError:
+            raise Unusable(UNKNOWN_TYPE) from None
         except (OSError, SyntaxError, ValueError) as error:
             raise Unusable(f"expected JPEG, PNG or WebP; {in_short(error)}") from None
 

@@ -76,6 +76,28 @@ def test_what_is_no_whole_picture_is_unusable(content, message, written):
         describe_image(written(content), LIMITS)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"hello", id="text"),
+        pytest.param(b"#EXTM3U\nhttp://127.0.0.1/", id="playlist"),
+        pytest.param(b"PK\x03\x04" + bytes(60), id="zip"),
+        pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", id="svg"),
+        *(
+            pytest.param(encoded(np.zeros((4, 4, 3), np.uint8), form), id=form.lower())
+            for form in ("GIF", "BMP", "TIFF")
+        ),
+    ],
+)
+def test_another_type_is_told_which_types_there_are(content, written):
+    """The sentence is ours: a library's would show a part of its own objects."""
+    with pytest.raises(Unusable) as raised:
+        describe_image(written(content), LIMITS)
+    assert str(raised.value) == (
+        "expected JPEG, PNG or WebP, or a video as MP4, WebM or AVI; got none of these"
+    )
+
+
 @pytest.mark.parametrize("form", ["PNG", "WEBP"])
 @pytest.mark.promise(22)
 def test_an_animation_is_unusable(form, written):
