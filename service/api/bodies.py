@@ -10,17 +10,20 @@ from starlette.requests import ClientDisconnect, Request
 
 from service.api.dependencies import CallerLeft, container_of
 from service.api.openapi import component
+from service.api.places import place_of_surrogate
 from service.api.problems import misfit
 from service.api.repeats import RepeatedName, refuse_repeated_names
 from service.api.schemas.base import WireModel
 from service.container import Limits
-from service.errors import InvalidRequest, TooLarge, TooSlow, UnsupportedEncoding
+from service.errors import TooLarge, TooSlow, UnsupportedEncoding
 
 # A million boxes; a parser needs a second for many more, in which nothing else is served.
 MOST_BRACKETS = 2_000_000
 # Larger ones are parsed in a thread: it is no faster, but the event loop gets its turns.
 LARGE_BODY = 2**20
 SLOWEST_BYTES_S = 2**16
+# What the parser says of a surrogate without its other half, of which it knows no place.
+HALF_CHARACTER = "hex escape"
 
 Record = TypeVar("Record", bound=WireModel)
 Parsed = TypeVar("Parsed")
@@ -132,11 +135,12 @@ class JsonBody(Generic[Record]):
         try:
             record = self._adapter.validate_json(body)
         except ValidationError as error:
-            raise misfit(
-                error.errors(include_url=False, include_input=False, include_context=False)
-            ) from None
+            found = error.errors(include_url=False, include_input=False, include_context=False)
+            if HALF_CHARACTER in found[0]["msg"]:
+                found[0]["loc"] = place_of_surrogate(body)
+            raise misfit(found) from None
         try:
             refuse_repeated_names(body)
         except RepeatedName as error:
-            raise InvalidRequest(f"the body: {error}") from None
+            raise misfit([{"type": "repeated", "loc": error.path, "msg": str(error)}]) from None
         return record

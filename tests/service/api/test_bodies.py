@@ -63,6 +63,11 @@ def test_a_bad_body_is_refused_and_nothing_dies(service, body):
         (BODY % b'"","media":{"image":{"sha256":"x"}}', "/items/0/media/image/sha256"),
         (BODY % b'"","a/b~":1', "/items/0/a~1b~0"),
         (BODY % b"[1,1e999]", "/items/0/ground_truth"),
+        (BODY % b'"a","kind":"math"', "/items/0/kind"),
+        (BODY % b'{"boxes":[{"x":1,"y":2,"x":3}]}', "/items/0/ground_truth/boxes/0/x"),
+        (b'{"items":[],"items":[]}', "/items"),
+        (b'{"items":[%b,%b]}' % (ITEM % b'"a"', ITEM % rb'"\ud800"'), "/items/1/ground_truth"),
+        (BODY % rb'"a","id":"x\udc00"', "/items/0/id"),
         (b"{", ""),
     ],
 )
