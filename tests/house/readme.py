@@ -1,10 +1,13 @@
 """What documents take from the code; `python -m tests.house.readme` writes it anew."""
 
 import ast
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from textwrap import dedent
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 from fastapi.routing import APIRoute
@@ -24,6 +27,7 @@ from service.telemetry.usage import LEVELS, TOTALS, family_of
 from tests.benchmarks.scale.costs import Costs
 from tests.house.promises import held_by, promises
 from tests.house.source import ROOT, modules, tree
+from trainer_client.training.config import TrainingConfig
 
 DOCUMENTS = (ROOT / "README.md", ROOT / "deploy/README.md", ROOT / "docs/promises.md")
 PAGES = (ROOT / "deploy/alerts.md", ROOT / "docs/scale.md")
@@ -200,10 +204,40 @@ def sizing() -> str:
     )
 
 
+def jobs() -> str:
+    """One row for each table of a job file: its keys with their defaults, and what they decide."""
+    return table(("table", "keys", "meaning"), _tables(TrainingConfig, ""))
+
+
+def _tables(cls: type[Any], name: str) -> Iterator[tuple[str, str, str]]:
+    hints, keys, inner = get_type_hints(cls), [], []
+    for each in fields(cls):
+        options = get_args(hints[each.name]) if not is_dataclass(hints[each.name]) else ()
+        nested = [hint for hint in (hints[each.name], *options) if is_dataclass(hint)]
+        inner += [(hint, f"{name}.{each.name}".removeprefix(".")) for hint in nested]
+        if not nested:
+            keys.append(_key(each, hints[each.name]))
+    told = " ".join((cls.__doc__ or "").split())
+    yield f"`[{name}]`" if name else "at the top", ", ".join(keys), told
+    for hint, path in inner:
+        yield from _tables(hint, path)
+
+
+def _key(each: Field[Any], hint: Any) -> str:
+    if each.default is MISSING:
+        return f"**`{each.name}`**"
+    if each.default is None:
+        return f"`{each.name}`"
+    shown = list(each.default) if isinstance(each.default, tuple) else each.default
+    others = [json.dumps(o) for o in get_args(hint) if get_origin(hint) is Literal if o != shown]
+    return " or ".join(f"`{part}`" for part in (f"{each.name} = {json.dumps(shown)}", *others))
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "ablation": ablation,
     "adapters": adapters,
     "alerts": alerts,
+    "jobs": jobs,
     "kinds": kinds,
     "metrics": metrics,
     "problems": problems,

@@ -8,6 +8,7 @@ from rewards.registry import NAMES
 from service.settings import PREFIX, Settings
 from tests.house.readme import DOCUMENTS, PAGES, PART, PARTS, renew
 from tests.house.source import ROOT
+from trainer_client.training.data import FIELDS
 
 TEXTS = {path: path.read_text(encoding="utf-8") for path in DOCUMENTS}
 TEXT = TEXTS[ROOT / "README.md"]
@@ -45,6 +46,13 @@ def test_a_setting_is_explained(name):
     """An operator finds every setting, as an option and as a variable."""
     assert Settings.model_fields[name].description
     assert f"| `--{name.replace('_', '-')}` | `{PREFIX}{name.upper()}` |" in TEXT
+
+
+@pytest.mark.parametrize("name", sorted({name for names in FIELDS.values() for name in names}))
+def test_a_field_of_the_data_is_explained(name):
+    """Whoever writes data to train on finds every name that is read."""
+    section = TEXT.split("### Train a model")[1].split("\n## ")[0]
+    assert f"`{name}`" in section
 
 
 @pytest.mark.parametrize("path", DOCUMENTS + PAGES, ids=lambda path: path.parent.name)

@@ -20,7 +20,7 @@ def require(condition: object, message: str) -> None:
 class ServiceConfig:
     """Where rewards come from, and how they become advantages.
 
-    `keep` drops groups whose mean accuracy is not strictly between its two bounds before
+    `keep` = [low, high] drops groups whose mean accuracy is not strictly between the two before
     sigma is updated (DAPO); without it every group is kept.
     """
 
@@ -39,7 +39,8 @@ class ServiceConfig:
 class DataConfig:
     """Which questions are asked, how many at a time, and under which instructions.
 
-    Paths are relative to the working directory. `instructions` is the system message.
+    Paths are relative to the working directory. `instructions` is the system message; with
+    `shuffle` each pass over the file has an order of its own.
     """
 
     train: Path
@@ -138,6 +139,8 @@ class ObjectiveConfig:
 
     A step makes `epochs` passes over its rollouts, each in `updates` optimiser steps; a
     forward pass holds `micro_batch` rollouts, which changes memory and never the gradient.
+    With `averaging` by response, each counts the same, by token, each token (DAPO); by length, a
+    response's sum is divided by `max_new_tokens` (Dr. GRPO).
     """
 
     clip_low: float = 0.2
