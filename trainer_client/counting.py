@@ -20,12 +20,13 @@ class StepCounter:
     def next(self, client: RewardClient, run: str) -> int:
         """Return the number of the step to take now."""
         if self.following is None:
-            self.following = _last_step(client, run) + 1
+            self.following = last_step(client, run) + 1
         step, self.following = self.following, self.following + 1
         return step
 
 
-def _last_step(client: RewardClient, run: str) -> int:
+def last_step(client: RewardClient, run: str) -> int:
+    """Return the last step that the service knows of a run, -1 where there is none."""
     try:
         known = client.run(run)
     except RewardRefused as error:

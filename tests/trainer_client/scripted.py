@@ -146,8 +146,9 @@ def honest(seen):
         return _advantage(seen.json)
     if seen.path.startswith("/media/"):
         return _keep(seen)
-    if seen.method == "GET" and seen.path.startswith("/runs/"):
-        return _run(unquote(seen.path.removeprefix("/runs/")))
+    name, _, verb = seen.path.removeprefix("/runs/").partition("/")
+    if seen.path.startswith("/runs/") and (seen.method == "GET" or verb == "rewind"):
+        return _run(unquote(name), seen.json["step"] if verb == "rewind" else None)
     return lambda handler: handler.reply(
         200, {"limits": handler.server.limits, "path": seen.path, "body": seen.body.decode()}
     )
@@ -173,10 +174,12 @@ def _reward(body):
     return act
 
 
-def _run(name):
+def _run(name, rewound_to):
     def act(handler):
         if name not in handler.server.runs:
             return problem(404, "unknown_run")(handler)
+        if rewound_to is not None:
+            handler.server.runs[name] = rewound_to
         return handler.reply(200, {"run": name, "step": handler.server.runs[name]})
 
     return act

@@ -11,7 +11,8 @@ Exactly, over the whole batch::
 
 Where the trainer's class cannot be chosen, by scaled rewards: TRL subtracts the group's mean and
 that comes to the same. Every call of such a function takes a step of the run, evaluation's calls
-too, so train with `eval_strategy="no"`::
+too, so train with `eval_strategy="no"`. When training resumes from a checkpoint, the first rank
+puts the run back and the others wait for that::
 
     rewards = RewardFunction("http://rewards:8080")
     scaled = ScaledRewards(rewards, "http://rewards:8080", run="job-42")
@@ -20,13 +21,14 @@ too, so train with `eval_strategy="no"`::
 
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from trainer_client.client import RewardClient
 from trainer_client.config import ClientConfig
-from trainer_client.counting import NOT_FOUND
+from trainer_client.counting import NOT_FOUND, last_step
 from trainer_client.errors import BadCall, ClientError, RewardRefused
 from trainer_client.rows import read_item, rows_of, task_of
 from trainer_client.wire.advantages import AdvantageResponse, Shard
@@ -35,6 +37,9 @@ log = logging.getLogger(__name__)
 
 BATCHES_PER_STEP = 1000
 """Most generation batches in one optimizer step; each is a step of the run."""
+
+
+PAUSE_S = 0.5
 
 
 class StepNumbers:
@@ -87,6 +92,8 @@ class ScaledRewards:
         rewards = self.rewards(prompts=prompts, trainer_state=trainer_state, **columns)
         rows = rows_of({**columns, "prompt": prompts}, len(prompts))
         items = [read_item(row, "", kind=self.kind) for row in rows]
+        if self.steps.global_step < 0 < trainer_state.global_step:
+            self._resume(trainer_state.global_step)
         answer = self.client.advantage(
             run=self.run,
             step=self.steps.next(trainer_state.global_step),
@@ -98,6 +105,17 @@ class ScaledRewards:
             shard=_shard(),
         )
         return list(answer.scaled_rewards)
+
+    def _resume(self, global_step: int) -> None:
+        shard, ends_at = _shard(), time.monotonic() + self.client.config.budget_s
+        if shard is None or shard.index == 0:
+            _resume(self.client, self.run, global_step)
+            return
+        # The first rank rewinds; until then the part of any other belongs to a step of the past.
+        while last_step(self.client, self.run) >= global_step * BATCHES_PER_STEP:
+            if time.monotonic() > ends_at:
+                raise BadCall(f"rank 0 has not put the run {self.run!r} back to its checkpoint")
+            time.sleep(PAUSE_S)
 
 
 def _shard() -> Shard | None:

@@ -3,6 +3,9 @@
 import asyncio
 import inspect
 import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +14,7 @@ from tests.trainer_client.scripted import UNKNOWN, UNREADABLE, problem, refusal
 from trainer_client.adapters.trl import AsyncRewardFunction, RewardFunction
 from trainer_client.adapters.trl_advantages import ScaledRewards
 from trainer_client.config import ClientConfig
-from trainer_client.errors import BadCall, RewardRefused, RewardUnavailable
+from trainer_client.errors import BadCall, ClientError, RewardRefused, RewardUnavailable
 
 
 def batch(**changes):
@@ -154,3 +157,47 @@ def test_scaled_rewards_need_the_trainers_step(config):
     """Without a number there is no step to take."""
     with pytest.raises(BadCall, match="trainer_state"):
         ScaledRewards(RewardFunction(config), config, run="job")(**batch(trainer_state=None))
+
+
+def test_a_job_that_resumes_puts_its_run_back(server, config):
+    """A new process goes on from the checkpoint's step, not from the last that was taken."""
+    server.runs["job"] = 9000
+    scaled = ScaledRewards(RewardFunction(config), config, run="job")
+    scaled(**batch())
+    scaled(**batch(trainer_state=SimpleNamespace(global_step=8)))
+    told = [(seen.path, seen.json["step"]) for seen in server.posts if "items" not in seen.json]
+    assert told == [("/runs/job/rewind", 6999), ("/advantage", 7000), ("/advantage", 8000)]
+
+
+def test_a_job_may_resume_where_the_service_starts_anew(server, config):
+    """There is nothing to put back, and the averages begin at this step."""
+    ScaledRewards(RewardFunction(config), config, run="job")(**batch())
+    assert server.runs == {"job": 7000}
+
+
+def test_other_ranks_wait_until_the_first_has_put_the_run_back(server, config, monkeypatch):
+    """What they sent before would belong to a step that was taken long ago."""
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    monkeypatch.setenv("RANK", "3")
+    server.runs["job"] = 9000
+    scaled = ScaledRewards(RewardFunction(config), config, run="job")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(scaled, **batch())
+        while not waiting.done() and "/runs/job" not in [seen.path for seen in server.seen]:
+            time.sleep(0.01)
+        sent = [seen.path for seen in server.posts]
+        server.runs["job"] = 6999
+        waiting.result(timeout=30)
+    assert "/advantage" not in sent
+    assert [seen.path for seen in server.posts][-1] == "/advantage"
+    assert not any("rewind" in seen.path for seen in server.seen)
+
+
+def test_a_rank_does_not_wait_for_ever(server, config, monkeypatch):
+    """If the first rank is gone, so is the job."""
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    monkeypatch.setenv("RANK", "3")
+    server.runs["job"] = 9000
+    scaled = ScaledRewards(RewardFunction(config), replace(config, budget_s=0.3), run="job")
+    with pytest.raises(ClientError):
+        scaled(**batch())
