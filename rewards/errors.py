@@ -12,13 +12,16 @@ RewardError
 │   └── NoModel           the spec asks for a reward model and none is configured
 ├── BadTruth              fix the dataset: this item's ground truth cannot be read
 ├── BadModel              fix the deployment: a model's files or address cannot be used
+├── ScorerFailed          tell us: a rule broke on this item, which is a defect of the rule
 └── ScorerUnavailable     try again: the scorer, not the answer, is in trouble
     ├── ModelFailed       a model server or a device did not answer, or not with a score
     ├── OutOfTime         the deadline came first
     └── WorkerDied        the process that scored this item was lost
 """
 
-from typing import ClassVar
+import traceback
+from pathlib import Path
+from typing import ClassVar, Self
 
 
 class RewardError(Exception):
@@ -107,6 +110,19 @@ class BadModel(RewardError):
     """A model's files or address cannot be used as they stand; raised at start-up only."""
 
     code = "bad_model"
+
+
+class ScorerFailed(RewardError):
+    """The rule broke on this item: a defect of the rule, whatever the answer is."""
+
+    code = "scorer_failed"
+
+    @classmethod
+    def of(cls, error: Exception) -> Self:
+        """Tell what broke and where; its own message may hold what was to be scored."""
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        name = Path(place.filename).name
+        return cls(f"the rule failed with {type(error).__name__} at {name}:{place.lineno}")
 
 
 class ScorerUnavailable(RewardError):

@@ -6,11 +6,12 @@ The steps stand apart so that an engine can put the judging where it belongs: `o
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from rewards.errors import BadTruth, RewardError
+from rewards.errors import BadTruth, RewardError, ScorerFailed
 from rewards.format import Envelope, open_envelope
 from rewards.registry import RewardKind, lookup
 from rewards.sample import JSON, Sample
@@ -145,6 +146,11 @@ def conclude(item: Prepared, outcome: Score | RewardError, spec: Spec) -> Verdic
     )
 
 
+def give_up(error: Exception) -> Unscored:
+    """Leave an item unscored for an error that is about it, or for one that should not be."""
+    return Unscored(0.0, 0.0, error if isinstance(error, RewardError) else ScorerFailed.of(error))
+
+
 def score_batch(samples: Iterable[Sample], spec: Spec) -> list[Verdict]:
     """Score items in order, each by its kind's rule, in this process.
 
@@ -164,12 +170,12 @@ def score_batch(samples: Iterable[Sample], spec: Spec) -> list[Verdict]:
 def _score_one(sample: Sample, spec: Spec, memo: Memo) -> Verdict:
     try:
         opened = open_item(sample, spec, memo)
-    except RewardError as error:
-        return Unscored(0.0, 0.0, error)
-    verdict = memo.verdicts.get(opened)
-    if verdict is None:
-        item = prepare(opened, spec)
-        verdict = memo.verdicts[opened] = conclude(item, judge(item, spec), spec)
+        verdict = memo.verdicts.get(opened)
+        if verdict is None:
+            item = prepare(opened, spec)
+            verdict = memo.verdicts[opened] = conclude(item, judge(item, spec), spec)
+    except Exception as error:  # noqa: BLE001 - the boundary of this item: the others go on
+        return give_up(error)
     return verdict
 
 
@@ -177,14 +183,26 @@ def _read_truth(truth: JSON, kind: RewardKind, spec: Spec) -> Truth:
     source = extract_answer(truth) or truth if isinstance(truth, str) else truth
     try:
         source = _as_text(source, kind, spec) if kind.shape is TEXT else source
-        return Truth(kind, source, value=kind.read_truth(source))
+        value = kind.read_truth(source)
+        if kind.check_truth is not None:
+            kind.check_truth(value, spec)
     except BadTruth as error:
         return Truth(kind, source, error=error)
+    return Truth(kind, source, value=value)
+
+
+def _as_digits(number: int | float) -> str:  # noqa: PYI041 - which of the two it is matters
+    if isinstance(number, float) and not isfinite(number):
+        raise BadTruth(f"expected text or a finite number as ground truth, got {number}")
+    try:
+        return str(number)
+    except ValueError:
+        raise BadTruth("expected a number of fewer digits as ground truth") from None
 
 
 def _as_text(source: JSON, kind: RewardKind, spec: Spec) -> str:
     if isinstance(source, int | float) and not isinstance(source, bool):
-        return str(source)
+        return _as_digits(source)
     if not isinstance(source, str):
         raise BadTruth(f"expected text or a number as ground truth, got {type(source).__name__}")
     if spec.answers == "strict" and not source.strip() and not kind.takes_empty_truth:

@@ -18,6 +18,7 @@ from rewards.kinds.open_ended import read_truth as read_reference
 from rewards.kinds.open_ended import score_open_ended
 from rewards.kinds.regression import score_regression
 from rewards.kinds.segmentation import (
+    check_points,
     read_image_truth,
     read_video_truth,
     score_image,
@@ -64,7 +65,8 @@ class RewardKind:
     """A way to score an answer, and the names callers know it by.
 
     `read_truth` takes the truth's text (or, for JSON shapes, text or an object) and may raise
-    `BadTruth`; `judge(answer, truth, spec)` takes what `shape.read` and `read_truth` gave.
+    `BadTruth`, as may `check_truth`, of what `read_truth` gave, where that depends on the spec;
+    `judge(answer, truth, spec)` takes what `shape.read` and `read_truth` gave.
     `media` restricts the row to items of that media type; a row without it takes the others.
     `shortcut` judges some (answer, truth) texts of an isolated kind exactly and at once.
     A row is equal to itself alone.
@@ -80,6 +82,7 @@ class RewardKind:
     aliases: tuple[str, ...] = ()
     shortcut: Callable[[str, str], Score | None] | None = None
     takes_empty_truth: bool = False
+    check_truth: Callable[[Any, Spec], None] | None = None
     masks: MaskRule | None = None
 
 
@@ -155,6 +158,7 @@ KINDS = (
         read_image_truth,
         score_image,
         media="image",
+        check_truth=check_points,
     ),
     RewardKind(
         "segmentation",
@@ -163,6 +167,7 @@ KINDS = (
         read_video_truth,
         score_video,
         media="video",
+        check_truth=check_points,
     ),
     RewardKind("segmentation", "0: needs a media type", NO_PROMPTS, _as_it_is, score_without_media),
     RewardKind(

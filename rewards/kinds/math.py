@@ -12,6 +12,9 @@ from typing import Any
 from rewards.score import Score
 from rewards.specs import Spec
 from rewards.text.simple.compare import compare
+from rewards.text.simple.nothing import shows_nothing
+
+NO_FORMULA = "no formula can be read in the answer"
 
 
 def score_math(answer: str, truth: str, spec: Spec) -> Score:  # noqa: ARG001 - one shape for all
@@ -26,9 +29,14 @@ def score_math(answer: str, truth: str, spec: Spec) -> Score:  # noqa: ARG001 - 
     told, true = formulas.read(answer), formulas.read(truth)
     if told.written and told.written.strip() == (true.written or "").strip():
         return Score(1.0)
-    if told.expression is None or true.expression is None:
+    if told.expression is None:
+        return Score.miss(NO_FORMULA)
+    if true.expression is None:
         return Score(0.0)
-    equal = formulas.settle(told.expression, true.expression)
+    try:
+        equal = formulas.settle(told.expression, true.expression)
+    except Exception:  # noqa: BLE001 - a shortcut that breaks says nothing about the formulas
+        equal = None
     if equal is None:
         equal = formulas.verify(true.expression, told.expression, timeout_seconds=None)
     return Score(float(equal))
@@ -40,7 +48,7 @@ def read_math_truth(truth: str) -> None:
 
 
 def compare_simple(answer: str, truth: str) -> Score | None:
-    r"""Judge numbers, sets of them, and formulas that surely differ without sympy; else None.
+    r"""Judge without sympy what needs no algebra, such as numbers and sets of them; else None.
 
     Agrees with `score_math` on everything it judges.
 
@@ -48,6 +56,8 @@ def compare_simple(answer: str, truth: str) -> Score | None:
     (1.0, 0.0)
     >>> compare_simple("$x+x$", "$2x$")
     """
+    if shows_nothing(answer):
+        return Score.miss(NO_FORMULA)
     equal = compare(answer, truth)
     return None if equal is None else Score(float(equal))
 

@@ -53,6 +53,13 @@ def read_video_truth(source: object) -> TruePrompts:
     return truth
 
 
+def check_points(truth: TruePrompts, spec: Spec) -> None:
+    """Raise `BadTruth` for other numbers of true points than the spec counts on each side."""
+    count = spec.points_per_side
+    if count and not len(truth.positive) == len(truth.negative) == count:
+        raise BadTruth(f"expected {count} points on each side of the ground truth")
+
+
 def score_image(answer: Prompts | Malformed, truth: TruePrompts, spec: Spec) -> Score:
     """Score the weighted sum of box IoU and two point similarities. Source: paper eq. 7.
 
@@ -117,9 +124,6 @@ def _guidance(answer: Prompts | Malformed, truth: TruePrompts, spec: Spec) -> _G
     if isinstance(answer, Malformed):
         return Score.miss(answer.why)
     count = spec.points_per_side
-    for points in (truth.positive, truth.negative):
-        if count and len(points) != count:
-            raise BadTruth(f"expected {count} points on each side of the ground truth")
     for given in (answer.positive, answer.negative):
         if not given or (count and len(given) != count):
             return Score.miss(f"expected {count or 'some'} positive and negative points")

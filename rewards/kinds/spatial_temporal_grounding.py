@@ -55,10 +55,10 @@ def score_spatial_temporal_grounding(
     >>> score_spatial_temporal_grounding(answer, truth, Spec()).value
     0.75
     """
-    if isinstance(answer, Malformed) or (answer.time is None and answer.boxes is None):
-        return Score.miss(EXPECTED)
-    boxes = answer.boxes or {}
+    boxes = {} if isinstance(answer, Malformed) else answer.boxes or {}
     read = [box for box in boxes.values() if box is not None]
+    if isinstance(answer, Malformed) or not (answer.time or read):
+        return Score.miss(EXPECTED)
     if not are_usable(chain(answer.time or (), *read)):
         return Score.miss("a number is not finite")
     time_iou = interval_iou(answer.time, truth.time) if answer.time else 0.0

@@ -39,9 +39,9 @@ def score_tracking(answer: Tube | Malformed, truth: Track, spec: Spec) -> Score:
     ...     {"1": (0.0, 0.0, 2.0, 2.0), "2": (0.0, 0.0, 2.0, 2.0)}, Spec()).value
     0.5
     """
-    if isinstance(answer, Malformed) or answer.boxes is None:
+    if isinstance(answer, Malformed) or not any((answer.boxes or {}).values()):
         return Score.miss(EXPECTED)
-    boxes = answer.boxes
+    boxes = answer.boxes or {}
     if not are_usable(chain(*(box for box in boxes.values() if box))):
         return Score.miss("a corner is not finite")
     pairs = ((boxes.get(frame), box) for frame, box in truth.items())

@@ -74,11 +74,10 @@ def _settle_expressions(told: Any, true: Any) -> bool | None:
 
 def _settle_sets(told: Any, true: Any) -> bool | None:
     told_elements, true_elements = (
-        set(one.args) if isinstance(one, FiniteSet) else {one} for one in (told, true)
+        one.args if isinstance(one, FiniteSet) else (one,) for one in (told, true)
     )
-    elements = told_elements | true_elements
-    if all(isinstance(element, Rational) for element in elements):
-        return told_elements == true_elements
+    if all(isinstance(element, Rational) for element in (*told_elements, *true_elements)):
+        return set(told_elements) == set(true_elements)
     return None
 
 

@@ -39,6 +39,7 @@ STATUS: Mapping[type[Exception], int] = {
     rewards.ScorerUnavailable: 503,
     rewards.ModelFailed: 503,
     rewards.OutOfTime: 504,
+    rewards.ScorerFailed: 500,
     rewards.WorkerDied: 503,
     service.ServiceError: 500,
     service.BadSettings: 500,

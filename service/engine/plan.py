@@ -8,6 +8,7 @@ from rewards.pipeline import (
     Opened,
     Prepared,
     conclude,
+    give_up,
     judge,
     judge_at_once,
     open_item,
@@ -61,10 +62,10 @@ class Plan:
         """Judge the next item, or note what judging it takes."""
         try:
             opened = open_item(sample, self.spec, self.memo)
-        except RewardError as error:
-            self.verdicts.append(Unscored(0.0, 0.0, error))
-            return
-        self.verdicts.append(self.memo.verdicts.get(opened) or self._meet(opened, sample))
+            verdict = self.memo.verdicts.get(opened) or self._meet(opened, sample)
+        except Exception as error:  # noqa: BLE001 - the boundary of this item: the others go on
+            verdict = give_up(error)
+        self.verdicts.append(verdict)
 
     def _meet(self, opened: Opened, sample: Sample) -> Verdict:
         if opened in self.places:

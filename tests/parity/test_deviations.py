@@ -55,6 +55,8 @@ SPOILT = [
         ("not finite", "regression", None, "nan"),
         ("too large", "regression", None, "1e151"),
         ("a list", "multiple_choice", None, ["B"]),
+        ("not finite", "ocr", None, float("nan")),
+        ("endless", "math", None, 10**5000),
         ("null", "math", None, None),
         ("no JSON", "temporal_grounding", None, "from 1 to 2"),
         ("one part", "temporal_grounding", None, {"time": [1]}),
@@ -110,12 +112,11 @@ def test_a_number_that_is_not_compared_misses_too():
 @pytest.mark.parametrize(("kind", "media", "truth"), SPOILT)
 def test_a_bad_truth_leaves_its_item_unscored(kind, media, truth, spec):
     """Whatever was answered, the dataset is at fault, and says what was expected."""
-    verdict = judge(kind, media, "1", truth, spec)
-    if isinstance(verdict, Scored):  # points are counted where they are compared
-        verdict = judge(kind, media, json.dumps(TRUTHS[kind, media]), truth, spec)
-    assert isinstance(verdict, Unscored)
-    assert isinstance(verdict.error, BadTruth)
-    assert "expected" in str(verdict.error)
+    for answer in ("1", "{}", json.dumps(TRUTHS.get((kind, media)))):
+        verdict = judge(kind, media, answer, truth, spec)
+        assert isinstance(verdict, Unscored)
+        assert isinstance(verdict.error, BadTruth)
+        assert "expected" in str(verdict.error)
 
 
 def test_an_unknown_kind_has_no_number():

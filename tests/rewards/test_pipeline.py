@@ -1,14 +1,15 @@
 """Tests for `rewards.pipeline`."""
 
 import math
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewards.errors import BadTruth, UnknownKind
+from rewards.errors import BadTruth, ScorerFailed, UnknownKind
 from rewards.pipeline import score_batch
-from rewards.registry import KINDS, Lane
+from rewards.registry import KINDS, Lane, lookup
 from rewards.sample import Sample
 from rewards.score import Scored, Unscored
 from rewards.specs import ONETHINKER_PAPER, ONETHINKER_RELEASED, Spec
@@ -144,3 +145,38 @@ def test_sharing_work_changes_no_verdict(pairs):
     samples = [Sample("ocr", wrap(answer), truth) for answer, truth in pairs]
     alone = [score_batch([sample], Spec())[0] for sample in samples]
     assert score_batch(samples, Spec()) == alone
+
+
+def test_a_rule_that_breaks_costs_its_item_alone(monkeypatch):
+    """The item has no number, and says what broke and where but not over what."""
+
+    def judge(item, _):
+        raise TypeError(f"cannot judge {item.answer}")
+
+    monkeypatch.setattr("rewards.pipeline.judge", judge)
+    before = Sample("no such kind", "", "")
+    other, verdict = score_batch([before, Sample("ocr", wrap("secret"), "b")], ONETHINKER_RELEASED)
+    assert isinstance(other.error, UnknownKind)
+    assert isinstance(verdict.error, ScorerFailed)
+    assert re.fullmatch(
+        r"the rule failed with TypeError at test_pipeline.py:\d+", str(verdict.error)
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        ("tracking", '{"boxes": {}}'),
+        ("tracking", '{"boxes": {"2": [1, 2]}}'),
+        ("spatial_temporal_grounding", '{"boxes": {"2": [1, 2]}}'),
+        ("spatial_temporal_grounding", '{"time": "soon", "boxes": {}}'),
+        ("math", "none of these"),
+        ("math", r"$\frac{$"),
+    ],
+)
+def test_what_cannot_be_read_scores_0_and_says_so(kind, answer):
+    """The reason tells a policy that writes nonsense from one that is wrong."""
+    truth = TRUTHS[lookup(kind).shape.name]
+    (verdict,) = score_batch([Sample(kind, wrap(answer), truth)], ONETHINKER_RELEASED)
+    assert verdict.accuracy == 0.0
+    assert re.match("expected a JSON object|no formula can be read", verdict.reason)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rewards.errors import BadTruth, OutOfTime, WorkerDied
+from rewards.errors import BadTruth, OutOfTime, ScorerFailed, WorkerDied
 from rewards.score import Score
 from service.engine.isolation.cases import Batch, Case, IsolationLimits, Job, Outcome, Turns
 from service.engine.isolation.process import Template, Worker
@@ -143,4 +143,6 @@ def _read_outcome(reply: Mapping[str, Any], *, truth_read: bool) -> Outcome:
         return BadTruth("it took more memory than is allowed to read the ground truth")
     if "memory" in reply:
         return Score.miss("it took more memory than is allowed to evaluate the answer")
-    return BadTruth(reply["message"])
+    if "defect" in reply:
+        return ScorerFailed(reply["defect"])
+    return BadTruth(reply["bad_truth"])

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rewards.errors import RewardError
+from rewards.errors import RewardError, ScorerFailed
 from rewards.registry import KINDS, Lane, lookup, prepare_truth
 from rewards.score import Score
 from rewards.specs import Spec
@@ -73,9 +73,11 @@ def judge_case(case: dict[str, Any], spec: Spec) -> Iterator[dict[str, Any]]:
         yield {"truth": True}
         score = kind.judge(kind.shape.read(case["answer"], spec.answers == "strict"), truth, spec)
     except RewardError as error:
-        yield {"error": error.code, "message": str(error)}
+        yield {"bad_truth": str(error)}
     except MemoryError:
         yield {"memory": True}
+    except Exception as error:  # noqa: BLE001 - the boundary of this case: the worker goes on
+        yield {"defect": str(ScorerFailed.of(error))}
     else:
         yield {"score": _as_json(score)}
 

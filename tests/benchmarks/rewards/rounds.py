@@ -42,7 +42,7 @@ class Spent:
 class Turn:
     """One way's part of a round: batches that it has not seen before, done on one core.
 
-    `cpu` reads the processor seconds of whatever does the work.
+    `cpu` reads the processor seconds of whatever does the work, or other seconds that count.
     """
 
     way: Callable[[Any], object]

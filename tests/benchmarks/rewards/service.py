@@ -56,6 +56,12 @@ class Service:
         """Processor seconds of the service and its workers so far."""
         return sum(sum(part.cpu_times()[:2]) for part in self._parts())
 
+    def stage_s(self, stage: str) -> float:
+        """Seconds that requests have spent in a stage so far."""
+        sample = f'reward_stage_duration_seconds_sum{{stage="{stage}"}} '
+        lines = get(self.connection, "/metrics").decode().splitlines()
+        return sum(float(line.removeprefix(sample)) for line in lines if line.startswith(sample))
+
     def resident_mib(self) -> float:
         """Memory of the service and its workers, each page counted once."""
         return sum(part.memory_full_info().pss for part in self._parts()) / 2**20

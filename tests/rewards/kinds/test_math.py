@@ -1,5 +1,7 @@
 """Tests for `rewards.kinds.math`, which runs in a killable process everywhere else."""
 
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,13 @@ similar = st.builds(
     st.sampled_from(["", "/3", r"\sqrt{2}", "x", "^2", r"\%", "^\\circ", ".50"]),
     st.sampled_from(["", "+1", " cm", "y"]),
 ).flatmap(lambda text: st.sampled_from([text, f"${text}$", rf"\boxed{{{text}}}"]))
+
+SORTS = (
+    *("2", "$x$", "$x=2$", r"$x=1$ or $x=2$", "$x<2$", r"$1 \le x < 2$", r"$x \in [1,2]$"),
+    *(r"$\{1,2\}$", "$1, 2$", r"$\{x,1\}$", r"$\emptyset$", "$(1,2)$", r"$(1,2)\cup(3,4)$"),
+    *(r"$\begin{pmatrix}1&2\\3&4\end{pmatrix}$", r"$\{\begin{pmatrix}1\\2\end{pmatrix}\}$"),
+    *(r"$\infty$", "$2+3i$", r"$50\%$", r"$\text{yes}$", r"$\pm 2$"),
+)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +48,15 @@ def test_worked_by_hand(answer, truth, expected):
 def test_agrees_with_math_verify_on_a_main_thread(answer, truth):
     """Reading and comparing by shorter ways and leaving out the alarm change no verdict."""
     assert score_math(answer, truth, Spec()).value == float(verify(parse(truth), parse(answer)))
+
+
+def test_things_of_all_sorts_are_compared_as_math_verify_does():
+    """A matrix against a set, a statement against a number: each with each."""
+    for answer, truth in product(SORTS, SORTS):
+        expected = float(verify(parse(truth), parse(answer)))
+        assert score_math(answer, truth, Spec()).value == expected, (answer, truth)
+        quick = compare_simple(answer, truth)
+        assert quick is None or quick.value == expected, (answer, truth)
 
 
 @given(numbers, numbers)

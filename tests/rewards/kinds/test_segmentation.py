@@ -8,6 +8,7 @@ from hypothesis import given
 
 from rewards.errors import BadTruth, MissingInput
 from rewards.kinds.segmentation import (
+    check_points,
     read_image_truth,
     read_video_truth,
     score_image,
@@ -120,7 +121,7 @@ def test_a_truth_with_another_count_of_points_is_loud():
     """Three points a side are the spec's, the truth included."""
     truth = read_image_truth({**SOURCE, "positive_points": [[1, 1]]})
     with pytest.raises(BadTruth, match="expected 3 points"):
-        score_image(answer(), truth, ONETHINKER_RELEASED)
+        check_points(truth, ONETHINKER_RELEASED)
 
 
 def test_neither_image_nor_video():

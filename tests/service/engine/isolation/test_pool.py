@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rewards.errors import BadTruth, OutOfTime
+from rewards.errors import BadTruth, OutOfTime, ScorerFailed
 from rewards.score import Score
 from rewards.specs import Spec
 from service.engine.isolation.cases import Case, IsolationLimits
@@ -55,6 +55,14 @@ def judge(cases, *, limits=LIMITS, deadline_s=None):
             return await pool.judge(cases, Spec(), deadline=deadline), kills
 
     return asyncio.run(run())
+
+
+def test_a_rule_that_breaks_costs_no_worker():
+    """What no text can bring about: the case has no number, and its worker goes on."""
+    outcomes, kills = judge([GOOD, Case("multiple_choice", None, None, "B"), GOOD])
+    assert isinstance(outcomes[1], ScorerFailed)
+    assert [outcomes[0].value, outcomes[2].value] == [1.0, 1.0]
+    assert kills == []
 
 
 def children(pid):
