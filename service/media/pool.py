@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE
@@ -16,6 +15,7 @@ import numpy as np
 
 from rewards.errors import BadMedia, OutOfTime, WorkerDied
 from rewards.ports import Pixels
+from service.environment import bare_environment
 from service.errors import MediaMissing, TooLarge, Unavailable
 from service.media.limits import Description, MediaLimits
 
@@ -111,7 +111,7 @@ class _Decoder:
         """Start a process that holds its memory to `memory_bytes`."""
         command = (sys.executable, "-m", "service.media.decode", str(memory_bytes))
         # One thread for linear algebra it never does: each would reserve memory of its own.
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+        environment = bare_environment(OPENBLAS_NUM_THREADS="1")
         return cls(
             await asyncio.create_subprocess_exec(
                 *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from service.environment import bare_environment
+
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 START_UP_S = 60.0
 
@@ -85,6 +87,7 @@ class Template:
                 pass_fds=(theirs.fileno(),),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
+                env=bare_environment(),
                 start_new_session=True,
             )
         self._control = ours

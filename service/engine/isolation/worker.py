@@ -4,8 +4,8 @@ The template imports and warms everything once, so a worker that was killed is r
 milliseconds. Workers hold no secrets, write no files, speak JSON lines on one socket, and die
 with their parent.
 
-Not covered: a worker can read files and open sockets as its user can; run the service in a
-container without credentials.
+Not covered: a worker can read files, /proc of the service among them, and open sockets as its user
+can; run the service in a container without credentials.
 """
 
 import contextlib
@@ -106,7 +106,6 @@ def _enter_sandbox(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    os.environ.clear()
 
 
 if __name__ == "__main__":

@@ -107,6 +107,21 @@ def test_content_that_was_evicted_is_missing(tmp_path):
     asyncio.run(main())
 
 
+def test_no_process_knows_the_services_secrets(monkeypatch, tmp_path):
+    """What strangers sent is decoded where no token and no password is."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a-secret")
+
+    async def main():
+        async with opened() as pool:
+            await pool.describe(written(tmp_path, coins()))
+            [pid] = pids(pool)
+            return await asyncio.to_thread(Path(f"/proc/{pid}/environ").read_bytes)
+
+    environment = asyncio.run(main())
+    assert b"OPENBLAS_NUM_THREADS=1" in environment
+    assert b"secret" not in environment
+
+
 def test_a_process_that_is_killed_is_replaced(tmp_path):
     """The task is lost and retryable; the next one is done."""
 

@@ -71,6 +71,11 @@ def children(pid):
     return mine + [grandchild for child in mine for grandchild in children(child)]
 
 
+def environment_of(pid):
+    """What the system shows of the environment that a process was started with."""
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
 def processes(pool):
     """What a pool has started: its template, then its workers."""
     return [pid for pid in children(os.getpid()) if pid not in pool.others]
@@ -202,6 +207,21 @@ def test_a_bad_truth_is_reported_as_one():
     outcomes, _ = judge([Case("numerical", None, "1", "one")])
     assert isinstance(outcomes[0], BadTruth)
     assert "expected a finite number" in str(outcomes[0])
+
+
+def test_no_worker_knows_the_services_secrets(monkeypatch):
+    """Nothing of the service's environment but what Python needs is shown by /proc of a worker."""
+    monkeypatch.setenv("REWARDS_STORE", "redis://:a-secret@10.0.0.1/0")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a-secret")
+
+    async def run():
+        async with running() as (pool, _):
+            await pool.judge([GOOD], Spec())
+            return list(map(environment_of, processes(pool)))
+
+    template, *workers = asyncio.run(run())
+    assert workers
+    assert all(b"secret" not in environment for environment in (template, *workers))
 
 
 @pytest.mark.promise(18)
