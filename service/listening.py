@@ -13,6 +13,7 @@ class Listening(BaseModel):
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     keys: Path | None = Field(
         None,
+        repr=False,
         description="File of API keys, as `reward-service keys` writes it, read again when it"
         " changes; without one, whoever reaches the service may use it.",
     )

@@ -23,7 +23,8 @@ def _split(value: object) -> object:
 class Settings(Listening):
     """How one replica listens, what it accepts, and where it keeps its state.
 
-    Each field is an option of `reward-service serve` and an environment variable `REWARDS_…`.
+    Each field is an option of `reward-service serve` and an environment variable `REWARDS_…`. What
+    may hold a password or a token has `repr=False`, and is shown nowhere.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,6 +32,7 @@ class Settings(Listening):
     store: str = Field(
         "sqlite:rewards.db",
         pattern=r"^(memory:|sqlite:.+|rediss?://.+)$",
+        repr=False,
         description="Where runs are kept: sqlite:PATH, memory: or redis://HOST:PORT/DB.",
     )
     store_timeout_s: float = Field(
@@ -113,6 +115,7 @@ class Settings(Listening):
     polar: str | None = Field(
         None,
         min_length=1,
+        repr=False,
         description="POLAR for open-ended answers: a checkpoint folder, servers as"
         " http+vllm://HOST:PORT[,HOST:PORT][/MODEL] (or sglang, lmdeploy), or an application of Ray"
         " Serve as ray://HOST[:10001]/APP (ray://auto/APP on a node of the cluster).",
@@ -136,6 +139,7 @@ class Settings(Listening):
     sam2: str | None = Field(
         None,
         min_length=1,
+        repr=False,
         description="SAM 2 for mask items: a folder with safetensors, a .pt file, or an application"
         " of Ray Serve as ray://HOST[:10001]/APP.",
     )
@@ -192,6 +196,7 @@ class Settings(Listening):
     tracing: str | None = Field(
         None,
         pattern=r"^https?://[^/]+.*$",
+        repr=False,
         description="OpenTelemetry collector to send traces to, as http://HOST:4318.",
     )
     metric_runs: int = Field(
@@ -234,4 +239,5 @@ def _complaint(error: Mapping[str, object]) -> str:
     if error["type"] == "extra_forbidden":
         known = ", ".join(Settings.model_fields)
         return f"unknown setting {PREFIX}{name.upper()}; known: {known}"
-    return f"{name}: {error['msg']}; got {error['input']!r}"
+    got = f"; got {error['input']!r}" if Settings.model_fields[name].repr else ""
+    return f"{name}: {error['msg']}{got}"

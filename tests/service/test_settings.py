@@ -41,6 +41,30 @@ def test_a_bad_setting_is_named(name, value, complaint):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.promise(29)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("store", "rdis://:a-secret@10.0.0.1:6379/0"),
+        ("tracing", "htp://me:a-secret@10.0.0.1:4318"),
+        ("polar", ""),
+    ],
+)
+def test_what_may_hold_a_secret_is_not_repeated(name, value):
+    """A typing error in a URL with a password does not put the password into a log."""
+    with pytest.raises(BadSettings, match=f"^{name}: ") as refused:
+        Settings.read({f"REWARDS_{name.upper()}": value})
+    assert "secret" not in str(refused.value)
+    assert "got" not in str(refused.value)
+
+
+@pytest.mark.promise(29)
+def test_settings_that_are_printed_show_no_secret():
+    """Nor does whoever prints all settings give one away."""
+    secret = Settings.read({"REWARDS_STORE": "redis://:a-secret@10.0.0.1:6379/0"})
+    assert "secret" not in f"{secret} {secret!r}"
+
+
 def test_settings_do_not_change():
     """What was read at the start holds to the end."""
     settings = Settings.read({})

@@ -29,15 +29,17 @@ class Addresses:
     @classmethod
     def read(cls, text: str) -> Self:
         """Read the one line an operator gives; raises `BadModel` saying what was expected."""
+        # A password, which no server here takes, would stand before it.
+        shown = text.rpartition("@")[2]
         scheme, found, rest = text.partition("://")
         transport, plus, name = scheme.partition("+")
         if not found or not plus or transport not in SCHEMES or name not in DIALECTS:
             allowed = ", ".join(f"http+{name}://" for name in DIALECTS)
-            raise BadModel(f"expected an address that begins with {allowed}; got {text!r}")
+            raise BadModel(f"expected an address that begins with {allowed}; got {shown!r}")
         hosts, _, model = rest.partition("/")
         bases = tuple(_base(transport, host) for host in hosts.split(","))
         if len(set(bases)) < len(bases):
-            raise BadModel(f"expected every address once; got {text!r}")
+            raise BadModel(f"expected every address once; got {shown!r}")
         return cls(DIALECTS[name], bases, model.strip("/") or DEFAULT_MODEL)
 
 
@@ -47,6 +49,6 @@ def _base(transport: str, host: str) -> str:
         named = bool(parts.hostname) and parts.port != 0
     except ValueError:
         named = False
-    if not named or parts.username or parts.query or parts.fragment:
-        raise BadModel(f"expected host:port, got {host!r}")
+    if not named or "@" in host or parts.query or parts.fragment:
+        raise BadModel(f"expected host:port and no user, got {host.rpartition('@')[2]!r}")
     return f"{transport}://{parts.netloc}"

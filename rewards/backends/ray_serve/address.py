@@ -31,16 +31,18 @@ class RayAddress:
     @classmethod
     def read(cls, text: str) -> Self:
         """Read the one line an operator gives; raises `BadModel` saying what was expected."""
+        # A password, which Ray does not take, would stand before it.
+        shown = text.rpartition("@")[2]
         try:
             parts = urlsplit(text)
             host, port = parts.hostname, parts.port or CLIENT_PORT
-        except ValueError as error:
-            raise BadModel(f"{EXPECTED}; got {text!r}: {error}") from None
+        except ValueError:
+            raise BadModel(f"{EXPECTED}; got {shown!r}") from None
         app = parts.path.removeprefix("/")
         if f"{parts.scheme}://" != SCHEME or not host or not app or "/" in app:
-            raise BadModel(f"{EXPECTED}; got {text!r}")
-        if parts.username or parts.query or parts.fragment:
-            raise BadModel(f"{EXPECTED}; got {text!r}")
+            raise BadModel(f"{EXPECTED}; got {shown!r}")
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise BadModel(f"{EXPECTED}; got {shown!r}")
         if host == LOCAL:
             return cls(LOCAL, app)
         return cls(f"{SCHEME}{f'[{host}]' if ':' in host else host}:{port}", app)

@@ -42,15 +42,24 @@ REASONS: Mapping[str, str] = {
 
 
 def connect(url: str, *, timeout_s: float) -> Redis:
-    """Return a client of the Redis at `url`; nothing is sent yet."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=CONNECTIONS,
-        timeout=timeout_s,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        retry=Retry(NoBackoff(), 0),
-    )
+    """Return a client of the Redis at `url`; nothing is sent yet.
+
+    Raises `BadSettings` for a `url` that cannot be read, and shows nothing of it.
+    """
+    try:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            timeout=timeout_s,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except ValueError:
+        raise BadSettings(
+            "store: expected redis://[:PASSWORD@]HOST[:PORT][/DB], with / as %2F, @ as %40 and so"
+            " on within the password"
+        ) from None
     return Redis.from_pool(pool)
 
 

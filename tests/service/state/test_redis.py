@@ -51,6 +51,15 @@ async def fails(ask):
     return failure.value.detail["reason"]
 
 
+@pytest.mark.parametrize("url", ["redis://:a/secret@h/0", "redis://:a-secret@h:99999/0"])
+async def test_an_address_that_cannot_be_read_is_refused_unseen(url):
+    """It may hold a password, so the one line tells how to write it and shows nothing of it."""
+    with pytest.raises(BadSettings, match=r"^store: expected redis://") as refusal:
+        await RedisStore.open(url)
+    assert "secret" not in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
 @pytest.mark.parametrize(
     ("options", "commands"),
     [

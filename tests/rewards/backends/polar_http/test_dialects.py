@@ -126,12 +126,14 @@ def test_an_unknown_dialect_is_refused_with_those_there_are(text):
 
 
 @pytest.mark.parametrize(
-    "hosts", ["", "a,,b", "a:b", "a:99999", "a:0", "user@a:1", "a?b=c", "a#b", ":80"]
+    "hosts",
+    ["", "a,,b", "a:b", "a:99999", "a:0", "user@a:1", ":a-secret@a:1", "a?b=c", "a#b", ":80"],
 )
 def test_what_is_no_host_and_port_is_refused(hosts):
     """An address that could not be called is found at the start."""
-    with pytest.raises(BadModel, match="expected host:port"):
+    with pytest.raises(BadModel, match="expected host:port") as refused:
         Addresses.read(f"http+vllm://{hosts}")
+    assert "secret" not in str(refused.value)
 
 
 def test_an_address_given_twice_is_refused():

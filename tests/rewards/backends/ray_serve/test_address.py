@@ -35,11 +35,16 @@ def test_an_address_is_written_as_it_was_read():
         "ray:///polar",
         "ray://head:port/polar",
         "ray://me@head/polar",
+        "ray://:a-secret@head/polar",
+        "ray://me:a-secret@head:port/polar",
         "ray://head/polar?a=1",
         "http://head:10001/polar",
     ],
 )
 def test_an_address_that_cannot_be_read_is_refused(text):
     """One line says what was expected and what came."""
-    with pytest.raises(BadModel, match="expected ray://HOST:PORT/APP or ray://auto/APP; got"):
+    with pytest.raises(
+        BadModel, match="expected ray://HOST:PORT/APP or ray://auto/APP; got"
+    ) as refused:
         RayAddress.read(text)
+    assert "secret" not in str(refused.value)
