@@ -40,7 +40,9 @@ class Options:
         """
         found = dict(defaults)
         for name, variable in ENVIRONMENT.items():
-            value = given.get(name, environment.get(variable))
+            value = given.get(name)
+            if value is None:
+                value = environment.get(variable)
             if value is not None:
                 found[name] = value
         if isinstance(found.get("unscored"), str):

@@ -26,7 +26,8 @@ def stand_in(
 
     `"raise"` raises `RewardUnavailable`; a number stands for itself; `"group_mean"` is the mean
     of the scored rollouts of the same group, 0 where there are none (all of such a group are
-    equal then, and none has an advantage).
+    equal then, and none has an advantage). Without any group it is refused with `BadCall`, be
+    there something to fill in or not.
 
     >>> stand_in([1.0, None, 3.0, None], ["a", "a", "a", "b"], "group_mean")
     [1.0, 2.0, 3.0, 0.0]
@@ -34,6 +35,11 @@ def stand_in(
     number = isinstance(policy, int | float) and math.isfinite(policy)
     if not number and policy not in NAMED:
         raise BadCall(f"unscored: expected {' or '.join(NAMED)} or a number; got {policy!r}")
+    if policy == "group_mean" and rewards and all(group is None for group in groups):
+        raise BadCall(
+            "unscored: group_mean needs a `group` (or the problem's or prompt's id) with each "
+            "rollout, and several of it at once; otherwise choose raise or a number"
+        )
     lost = sum(reward is None for reward in rewards)
     if not lost:
         return [reward for reward in rewards if reward is not None]

@@ -41,6 +41,14 @@ def test_a_batch_that_was_scored_is_left_alone(caplog):
     assert not caplog.records
 
 
+@pytest.mark.parametrize("rewards", [[None, 1.0], [1.0, 2.0]], ids=["missing", "complete"])
+def test_without_groups_there_is_no_mean_of_one(rewards):
+    """It is refused at the first batch, not at the first rollout without a verdict."""
+    with pytest.raises(BadCall, match="group_mean needs"):
+        stand_in(rewards, [None, None], "group_mean")
+    assert stand_in([None, 1.0], [None, "a"], "group_mean") == [0.0, 1.0]
+
+
 def test_raising_names_how_much_is_missing():
     """Where the framework can lose a rollout, it is told to."""
     with pytest.raises(RewardUnavailable, match="1 of 2 rollouts"):

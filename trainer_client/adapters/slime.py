@@ -8,7 +8,7 @@
     --custom-reward-post-process-path trainer_client.adapters.slime.advantages
     --advantage-estimator grpo
 
-The first needs the extra `async`. A sample's label is the ground truth, or the JSON of an object
+`reward` needs the extra `async`. A sample's label is the ground truth, or the JSON of an object
 with `kind`, `ground_truth` and what else the kind needs; its metadata may hold any of these too.
 Without our package this does for the rewards (`http://x:KEY@rewards:8080/…` where the service asks
 for keys; the user may be anyone)::
@@ -19,9 +19,11 @@ for keys; the user may be anyone)::
 Without `detail` the answer is a bare number, which cannot say that there is no verdict: the hook
 takes it for a reward.
 
-slime knows no sample without a reward. One that could not be scored carries the reward 0 with
-`scored` 0, is removed from the loss (`remove_sample`), and `advantages` keeps it out of its
-group's mean and out of the moving averages.
+slime knows no sample without a reward. One that could not be scored carries the reward
+`REWARD_SERVICE_UNSCORED` (0 unless you choose; `group_mean` needs `--group-rm`, `raise` ends the
+rollout) with `scored` 0 and is removed from the loss (`remove_sample`). slime's own normalisation
+counts it in its group all the same; `advantages` keeps it out of the group's mean and out of the
+moving averages, be it scored by `reward` or through the URL.
 
 With a similarity model and a spec that normalises within a group, use `--group-rm`: a sample
 asked about alone is a group of its own.
@@ -37,6 +39,7 @@ from trainer_client.counting import StepCounter
 from trainer_client.errors import RewardRefused
 from trainer_client.options import Options
 from trainer_client.rows import read_item, refused, task_of
+from trainer_client.stand_ins import stand_in
 from trainer_client.wire.items import Item
 from trainer_client.wire.rewards import ItemResult
 
@@ -56,7 +59,7 @@ async def reward(args: Any, sample: Any, **_: Any) -> Any:
 async def _score(samples: Sequence[Any]) -> list[dict[str, float]]:
     if not samples:
         return []
-    options = Options.read({})
+    options = Options.read({}, unscored=0.0)
     items = [_item(sample, options) for sample in samples]
     try:
         results = (await shared_async_client(None).reward(items, spec=options.spec)).results
@@ -66,7 +69,9 @@ async def _score(samples: Sequence[Any]) -> list[dict[str, float]]:
         if not result.scored:
             log.error("a sample was not scored and is left out: %s", result.error)
             sample.remove_sample = True
-    return [_told(result) for result in results]
+    groups = [item.group if len(items) > 1 else None for item in items]
+    rewards = stand_in([result.reward for result in results], groups, options.unscored)
+    return [_told(*pair) for pair in zip(rewards, results, strict=True)]
 
 
 def _item(sample: Any, options: Options) -> Item:
@@ -78,9 +83,9 @@ def _item(sample: Any, options: Options) -> Item:
     return read_item(row, sample.response, kind=options.kind)
 
 
-def _told(result: ItemResult) -> dict[str, float]:
+def _told(reward: float, result: ItemResult) -> dict[str, float]:
     return {
-        "reward": result.reward or 0.0,
+        "reward": reward,
         "accuracy": result.accuracy or 0.0,
         "format": result.format or 0.0,
         "structure": result.structure or 0.0,
@@ -96,7 +101,12 @@ def advantages(args: Any, samples: Sequence[Any], **_: Any) -> tuple[list[float]
     """
     options = Options.read({})
     items = [_item(sample, options) for sample in samples]
-    rewards = [_scored_reward(sample, args) for sample in samples]
+    told = [_reward_of(sample, args) for sample in samples]
+    rewards = [
+        reward if _is_scored(sample) else None for sample, reward in zip(samples, told, strict=True)
+    ]
+    for sample, reward in zip(samples, rewards, strict=True):
+        sample.remove_sample = sample.remove_sample or reward is None
     client, run = shared_client(None), options.run_name()
     answer = client.advantage(
         run=run,
@@ -106,11 +116,13 @@ def advantages(args: Any, samples: Sequence[Any], **_: Any) -> tuple[list[float]
         tasks=[task_of(item) for item in items],
         spec=options.spec,
     )
-    return [reward or 0.0 for reward in rewards], [a or 0.0 for a in answer.advantages]
+    return told, [a or 0.0 for a in answer.advantages]
 
 
-def _scored_reward(sample: Any, args: Any) -> float | None:
+def _reward_of(sample: Any, args: Any) -> float:
     told = sample.reward
-    if not isinstance(told, dict):
-        return float(told)
-    return float(told[args.reward_key or "reward"]) if told.get("scored", 1.0) else None
+    return float(told[args.reward_key or "reward"] if isinstance(told, dict) else told)
+
+
+def _is_scored(sample: Any) -> bool:
+    return not isinstance(sample.reward, dict) or bool(sample.reward.get("scored", 1.0))

@@ -19,7 +19,8 @@ which task each prompt belongs::
 A row's kind is that of its ground truth or `extra_info`, else the `kind` given, else its
 `data_source`. Every result has the same keys; `scored` is 1 or 0. What could not be scored
 raises, which makes verl drop that rollout; on its legacy trainer, where that ends the job, say
-`reward_kwargs.unscored=0.0` (or another number) and filter by `scored`.
+`reward_kwargs.unscored=0.0` (or another number) and filter by `scored`. Where a run is named a
+number is refused: `ema_grpo` is handed rewards alone, and could not tell it from them.
 
 Needs the extra `async`. verl asks for one trajectory at a time, so nothing is normalised within a
 group: with a similarity model choose a spec whose `similarity_normalisation` is not `group_minmax`.
@@ -90,6 +91,11 @@ class RewardServiceManager:
         function = config.reward.get("custom_reward_function") or {}
         self.settings = dict(function.get("reward_kwargs") or {})
         self.options = Options.read(self.settings)
+        if self.options.run is not None and self.options.unscored != "raise":
+            raise BadCall(
+                "unscored: expected raise where a run is named; "
+                f"{self.options.unscored!r} would enter its moving averages as a reward"
+            )
 
     async def run_single(self, data: Any) -> dict[str, Any]:
         """Score the last response of a trajectory, as verl's managers do."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.trainer_client.scripted import UNKNOWN, UNREADABLE
 from trainer_client.adapters import easyr1
-from trainer_client.errors import RewardRefused, RewardUnavailable
+from trainer_client.errors import BadCall, RewardRefused, RewardUnavailable
 
 KEYS = {"overall", "format", "accuracy", "structure_reward", "scored"}
 
@@ -74,11 +74,31 @@ def test_the_user_chooses_another_stand_in(compute_score):
 def test_plain_easyr1_carries_all_in_the_answer_column(server, compute_score):
     """Where only the ground truth arrives, it may be an object, or one kind serves all."""
     plain = {"response": "x", "response_length": 1}
-    compute_score([plain | {"ground_truth": {"kind": "ocr", "ground_truth": "a"}}])
-    compute_score([plain | {"ground_truth": "4"}], kind="math", spec="onethinker-paper")
+    whole = {"kind": "ocr", "ground_truth": "a", "group": "p1"}
+    compute_score([plain | {"ground_truth": whole}])
+    compute_score([plain | {"ground_truth": "4"}], kind="math", spec="onethinker-paper", unscored=0)
     first, second = (seen.json for seen in server.posts)
-    assert (first["items"][0]["kind"], first["items"][0]["ground_truth"]) == ("ocr", "a")
+    assert {name: first["items"][0][name] for name in whole} == whole
     assert (second["items"][0]["kind"], second["spec"]) == ("math", "onethinker-paper")
+
+
+def test_without_groups_their_mean_is_refused_at_once(compute_score):
+    """It would be 0 for every rollout, and that would be found out in the middle of a job."""
+    plain = {"response": "x", "response_length": 1, "ground_truth": "4"}
+    with pytest.raises(BadCall, match="group_mean needs a `group`"):
+        compute_score([plain], kind="math")
+
+
+def test_a_misspelt_argument_is_refused(compute_score):
+    """A choice that nobody made must not become the default."""
+    with pytest.raises(TypeError, match="unscord"):
+        compute_score([rollout("x")], unscord=-1)
+
+
+def test_the_keys_can_be_those_of_the_released_file(compute_score):
+    """What reads its results may count on exactly these."""
+    (score,) = compute_score([rollout("x")], released_keys=True)
+    assert score.keys() == KEYS - {"scored"}
 
 
 def test_nothing_in_gives_nothing_out(compute_score):

@@ -11,6 +11,7 @@ import pytest
 from tests.trainer_client.scripted import UNKNOWN, UNREADABLE
 from trainer_client.adapters import slime
 from trainer_client.counting import StepCounter
+from trainer_client.errors import BadCall, RewardUnavailable
 
 ARGS = SimpleNamespace(reward_key="reward")
 
@@ -63,6 +64,22 @@ def test_a_bad_sample_ends_no_rollout(bad):
     assert [sample.remove_sample for sample in (one, *many)] == [True, False, True]
 
 
+def test_the_user_chooses_the_number_of_a_sample_without_a_verdict(environment):
+    """The mark is set all the same; a mean needs a group, and `raise` ends the rollout."""
+    bad = Sample("xx", label=UNREADABLE)
+    environment(unscored="-0.5")
+    told = asyncio.run(slime.reward(ARGS, bad))
+    assert (told["reward"], told["scored"], bad.remove_sample) == (-0.5, 0.0, True)
+    environment(unscored="group_mean")
+    group = [Sample("x"), Sample("xxx"), Sample("xx", label=UNREADABLE)]
+    assert [told["reward"] for told in asyncio.run(slime.reward(ARGS, group))] == [1.0, 3.0, 2.0]
+    with pytest.raises(BadCall, match="group_mean"):
+        asyncio.run(slime.reward(ARGS, bad))
+    environment(unscored="raise")
+    with pytest.raises(RewardUnavailable):
+        asyncio.run(slime.reward(ARGS, bad))
+
+
 def test_a_label_can_carry_the_whole_item(server):
     """Slime's data has one column for the truth."""
     label = json.dumps({"kind": "ocr", "ground_truth": "a", "group": "g"})
@@ -75,8 +92,10 @@ def test_the_hook_takes_a_step_over_all_samples(server):
     """Rewards go in as they are, unscored ones as null, and advantages come out."""
     samples = [Sample("x", group_index=n // 2) for n in range(4)]
     for sample, told in zip(samples, [1.0, 2.0, 3.0, None], strict=True):
-        sample.reward = {"reward": told or 0.0, "scored": float(told is not None)}
-    assert slime.advantages(ARGS, samples) == ([1.0, 2.0, 3.0, 0.0], [1.0, 2.0, 3.0, 0.0])
+        number = -0.5 if told is None else told
+        sample.reward = {"reward": number, "scored": float(told is not None)}
+    assert slime.advantages(ARGS, samples) == ([1.0, 2.0, 3.0, -0.5], [1.0, 2.0, 3.0, 0.0])
+    assert [sample.remove_sample for sample in samples] == [False, False, False, True]
     (step,) = [seen.json for seen in server.posts if seen.path == "/advantage"]
     assert step["rewards"] == [1.0, 2.0, 3.0, None]
     assert (step["run"], step["groups"]) == ("job", ["0", "0", "1", "1"])

@@ -9,7 +9,7 @@ import pytest
 
 from tests.trainer_client.scripted import UNKNOWN, UNREADABLE
 from trainer_client.adapters.verl import RewardServiceManager, compute_score
-from trainer_client.errors import RewardUnavailable
+from trainer_client.errors import BadCall, RewardUnavailable
 
 KEYS = {"score", "acc", "format", "structure", "scored"}
 
@@ -84,6 +84,13 @@ class Data:
             {name: values[pick] for name, values in self.batch.items()},
             {name: values[pick] for name, values in self.non_tensor_batch.items()},
         )
+
+
+def test_where_a_run_is_named_no_number_stands_for_a_verdict(environment):
+    """`ema_grpo` could not tell it from a reward, and would fold it."""
+    environment(run="job", unscored="0.0")
+    with pytest.raises(BadCall, match="expected raise where a run is named"):
+        RewardServiceManager(config=SimpleNamespace(reward={}), tokenizer=None)
 
 
 def test_a_manager_scores_the_last_response_without_its_padding(server, environment):
