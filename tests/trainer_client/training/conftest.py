@@ -2,6 +2,8 @@
 
 import json
 
+import av
+import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -164,6 +166,17 @@ def sighted(vision_model):
     """That model, ready to learn."""
     config = ModelConfig(str(vision_model), family="image_text", dtype="float32", device="cpu")
     return load_policy(config)
+
+
+def write_video(path, frames=8, rate=4):
+    """A video of grey frames that grow brighter."""
+    with av.open(path, "w", options={"movflags": "faststart"}) as out:
+        stream = out.add_stream("mpeg4", rate=rate)
+        stream.width = stream.height = 64
+        for level in np.linspace(0, 255, frames).astype(np.uint8):
+            picture = np.full((64, 64, 3), level)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        out.mux(stream.encode())
 
 
 @pytest.fixture(scope="session")

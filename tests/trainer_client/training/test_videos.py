@@ -4,7 +4,6 @@ import json
 from types import SimpleNamespace
 
 import av
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -14,6 +13,7 @@ from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoP
 from transformers.video_utils import VideoMetadata
 
 from tests.house.source import ROOT
+from tests.trainer_client.training.conftest import write_video
 from trainer_client.training.config import VideoConfig
 from trainer_client.training.errors import BadConfig
 from trainer_client.training.eyes import Eyes, Marks
@@ -115,17 +115,6 @@ def test_how_videos_are_looked_at_is_checked():
     """Nothing can be sampled 0 times a second."""
     with pytest.raises(BadConfig, match=r"video\.fps: expected more than 0"):
         VideoConfig(fps=0.0)
-
-
-def write_video(path, frames=8, rate=4):
-    """A video of grey frames that grow brighter."""
-    with av.open(path, "w", options={"movflags": "faststart"}) as out:
-        stream = out.add_stream("mpeg4", rate=rate)
-        stream.width = stream.height = 64
-        for level in np.linspace(0, 255, frames).astype(np.uint8):
-            picture = np.full((64, 64, 3), level)
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        out.mux(stream.encode())
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])

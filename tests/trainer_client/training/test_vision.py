@@ -11,6 +11,7 @@ from PIL import Image
 from skimage import data
 
 from tests.house.source import ROOT
+from tests.trainer_client.training.conftest import write_video
 from trainer_client.training.config import LoraConfig, ModelConfig
 from trainer_client.training.data import Question, read_questions
 from trainer_client.training.errors import BadQuestion
@@ -26,24 +27,26 @@ WALK = ROOT / "examples/mask/walk.mp4"
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
-    """Two photographs of different shape."""
+    """Two photographs of different shape, and a video that is not the other one."""
     folder = tmp_path_factory.mktemp("pictures")
     for name in ("astronaut", "rocket"):
         Image.fromarray(getattr(data, name)()).save(folder / f"{name}.png")
+    write_video(folder / "grey.mp4")
     return folder
 
 
 @pytest.fixture
 def questions(pictures):
     """About each photograph, about both, about none, about a video, and about all."""
-    one, other = (pictures / "astronaut.png", pictures / "rocket.png")
+    names = ("astronaut.png", "rocket.png", "grey.mp4")
+    one, other, grey = (pictures / name for name in names)
     return [
         Question("a", "<image>Who?", "ocr", "a woman", images=(one,)),
         Question("b", "Look: <image>What?", "ocr", "a rocket", images=(other,)),
         Question("c", "<image> or <image>?", "ocr", "the first", images=(one, other)),
         Question("d", "No picture.", "ocr", "none"),
         Question("e", "<video>Where to?", "ocr", "left", videos=(WALK,)),
-        Question("f", "<image>or<video>?", "ocr", "x", images=(other,), videos=(WALK,)),
+        Question("f", "<image>or<video>?", "ocr", "x", images=(other,), videos=(grey,)),
     ]
 
 
