@@ -110,11 +110,9 @@ class _Decoder:
     async def start(cls, memory_bytes: int) -> Self:
         """Start a process that holds its memory to `memory_bytes`."""
         command = (sys.executable, "-m", "service.media.decode", str(memory_bytes))
-        # One thread for linear algebra it never does: each would reserve memory of its own.
-        environment = bare_environment(OPENBLAS_NUM_THREADS="1")
         return cls(
             await asyncio.create_subprocess_exec(
-                *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment
+                *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=bare_environment()
             )
         )
 

@@ -7,6 +7,7 @@ import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from rewards.errors import BadTruth, OutOfTime, ScorerFailed
@@ -138,6 +139,16 @@ def test_a_truth_that_takes_all_memory_is_the_datasets_fault():
     assert kills == []
 
 
+async def another(pool, worker):
+    """The only worker, once it is there and is not `worker`."""
+    async with asyncio.timeout(60):
+        while True:
+            match processes(pool):
+                case [_, successor] if successor != worker:
+                    return successor
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.promise(18)
 def test_a_killed_worker_is_replaced_and_its_case_judged_again():
     """A worker lost from outside costs nobody anything."""
@@ -145,11 +156,10 @@ def test_a_killed_worker_is_replaced_and_its_case_judged_again():
     async def run():
         async with running(IsolationLimits(workers=1, cpu_s=2.0, patience=30)) as (pool, kills):
             slow = asyncio.create_task(pool.judge([Case("math", None, TOWER, "42")], Spec()))
+            worker = await another(pool, None)
             await asyncio.sleep(0.5)
-            _, worker = processes(pool)
             os.kill(worker, signal.SIGKILL)
-            await asyncio.sleep(0.5)
-            _, successor = processes(pool)
+            successor = await another(pool, worker)
             outcome = await pool.judge([GOOD], Spec(), deadline=time.monotonic() + 60)
             await slow
             return worker, successor, outcome, kills
@@ -158,6 +168,17 @@ def test_a_killed_worker_is_replaced_and_its_case_judged_again():
     assert worker != successor
     assert outcome == [Score(1.0)]
     assert kills[0] == "crash"
+
+
+def test_the_memory_of_a_worker_does_not_depend_on_the_processors(monkeypatch):
+    """Their template has no thread for each: what that reserves would count against them all."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "8")
+
+    async def run():
+        async with running() as (pool, _):
+            return psutil.Process(processes(pool)[0]).num_threads()
+
+    assert asyncio.run(run()) == 1
 
 
 def test_a_killed_template_is_restarted():
