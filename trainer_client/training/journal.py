@@ -11,6 +11,7 @@ from trainer_client.training.records import EvaluationRecord, StepRecord
 
 STEPS = "steps.jsonl"
 EVALUATIONS = "evaluations.jsonl"
+LONGEST_WAIT_S = 2
 
 
 class Journal:
@@ -68,7 +69,9 @@ def _open_board(folder: Path, step: int) -> Any:
         return None
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(folder), purge_step=step + 1)
+    # An interrupt may lose what wakes the thread that writes, and closing waits for that thread: it
+    # looks by itself after this time, by default two minutes.
+    return SummaryWriter(str(folder), purge_step=step + 1, flush_secs=LONGEST_WAIT_S)
 
 
 def _numbers(fields: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, float]]:

@@ -1,5 +1,7 @@
 """Tests for `trainer_client.training.journal`, `report` and `plots`: what a run leaves to read."""
 
+import time
+
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -77,6 +79,18 @@ def test_tensorboard_gets_every_number(tmp_path):
     assert "train/tasks/math/std" in tags
     assert board.Scalars("train/tasks/math/parts/iou")[0].value == 0.75
     assert "eval/tasks/math/std" not in tags
+
+
+def test_closing_waits_for_no_thread_that_an_interrupt_left_asleep(tmp_path):
+    """Ctrl-C in the middle of an event may lose what wakes the thread that writes TensorBoard's."""
+    with Journal(tmp_path, step=0) as journal:
+        queue = journal._board._get_file_writer().event_writer._async_writer._byte_queue
+        while not queue.not_empty._waiters:
+            time.sleep(0.01)
+        # So an interrupt within `Condition.notify` leaves it.
+        queue.not_empty._waiters.clear()
+        began = time.monotonic()
+    assert time.monotonic() - began < 60
 
 
 RUN = [

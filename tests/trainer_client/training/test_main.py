@@ -86,11 +86,14 @@ def test_an_interrupted_job_says_how_to_go_on(job, job_file):
     """Ctrl-C ends it with the status of an interrupt, and it can be resumed."""
     command = [sys.executable, "-m", "trainer_client.training", str(job_file(steps=100_000))]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not read_journal(job.output / STEPS):
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    try:
+        while not read_journal(job.output / STEPS):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == INTERRUPTED
     assert "--resume" in said
     assert "Traceback" not in said
