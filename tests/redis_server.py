@@ -1,23 +1,33 @@
 """A real Redis of our own: on a free port, in a folder of its own, and one that can be killed."""
 
+import random
 import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.tools import tool
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
+# Below the range that systems give to connections, and so is what a cluster takes 10,000 higher;
+# above that of Ray's workers.
+PORTS = range(20_000, 22_768)
+GIVEN: set[int] = set()
 
 
 def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nothing listens on now, another one each time."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in GIVEN:
+                GIVEN.add(port)
+                return port
 
 
 @dataclass
