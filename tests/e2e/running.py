@@ -110,10 +110,12 @@ def running(
 def descendants(ancestor: int) -> list[int]:
     """Every process that a process started, and that those started."""
     parents = {int(path.name): stat(path.name)[1] for path in Path("/proc").glob("[0-9]*")}
-    family = {ancestor}
-    for pid in sorted(parents):
-        if parents[pid] in map(str, family):
-            family.add(pid)
+    # Numbers wrap around, so a child may have a lower one than its parent.
+    family, new = {ancestor}, {str(ancestor)}
+    while new:
+        children = {pid for pid, parent in parents.items() if parent in new} - family
+        family |= children
+        new = set(map(str, children))
     return sorted(family - {ancestor})
 
 
