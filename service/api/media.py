@@ -1,10 +1,13 @@
-"""The media of a batch: read from the wire, and brought in before anything is scored."""
+"""The media of a batch: decoded and brought in when its turn has come, before it is scored."""
 
+import asyncio
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from rewards.sample import Media, Sample
 from service.api.schemas.media import ItemMedia, MediaReference, VideoReference
@@ -51,12 +54,22 @@ class MediaReader:
 
 
 async def bring_media(
-    samples: Sequence[Sample], inline: Mapping[str, bytes], parts: Container
-) -> None:
-    """Keep the content that came along, and raise `MediaMissing` for what is not here."""
-    if parts.media is None:
-        return
-    for content in inline.values():
-        await parts.media.put_inline(content)
-    named = [digest for sample in samples if sample.media for digest in sample.media.digests()]
-    await parts.media.require(digest for digest in named if digest not in inline)
+    samples: Sequence[Sample], given: Sequence[ItemMedia | None], parts: Container
+) -> Sequence[Sample]:
+    """Return the samples with the hashes of what they look at, all of which is here by then.
+
+    Raises `MediaMissing` for what is not, and whatever is wrong with content that came along.
+    """
+    if not any(given):
+        return samples
+    reader = MediaReader(parts.limits.media.inline_bytes if parts.limits.media else 0)
+    media = await asyncio.to_thread(lambda: [reader.read(one) for one in given])
+    if parts.media is not None:
+        for content in reader.inline.values():
+            await parts.media.put_inline(content)
+        named = [digest for one in media if one for digest in one.digests()]
+        await parts.media.require(digest for digest in named if digest not in reader.inline)
+    return [
+        structs.replace(sample, media=one) if one else sample
+        for sample, one in zip(samples, media, strict=True)
+    ]

@@ -1,10 +1,14 @@
 """What every route that scores has in common: admit a batch, score it, count it."""
 
+import asyncio
+import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from starlette.requests import Request
 
 from rewards.errors import OutOfTime
+from rewards.sample import Sample
 from rewards.score import Unscored, Verdict
 from service.api.dependencies import unless_gone
 from service.api.media import bring_media
@@ -25,13 +29,13 @@ async def score(
     owner = asked.run or request.state.caller
     with parts.metrics.refusing(len(asked.items)):
         batch = read_batch(asked, parts, started=request.state.started)
-        await bring_media(batch.samples, batch.inline, parts)
         verdicts = await unless_gone(request, _score_in_turn(owner, batch, parts))
     parts.metrics.count(batch.kinds, batch.samples, verdicts)
     return batch, verdicts
 
 
 async def _score_in_turn(owner: str, batch: Batch, parts: Container) -> list[Verdict]:
+    """Nothing is decoded, and nothing kept, before the batch is admitted and has its turn."""
     items = len(batch.samples)
     async with AsyncExitStack() as turn:
         try:
@@ -39,6 +43,8 @@ async def _score_in_turn(owner: str, batch: Batch, parts: Container) -> list[Ver
                 await turn.enter_async_context(
                     parts.admission.enter(owner, items, deadline=batch.deadline)
                 )
+            with parts.stages("media"), parts.metrics.departing("media"):
+                samples = await _bring_in_time(batch, parts)
         except OutOfTime as late:
             return [Unscored(0.0, 0.0, late)] * items
         except Overloaded:
@@ -46,5 +52,13 @@ async def _score_in_turn(owner: str, batch: Batch, parts: Container) -> list[Ver
             raise
         with parts.stages("score"), parts.metrics.departing("score"):
             return await parts.scoring.score(
-                batch.samples, batch.spec, owner=owner, deadline=batch.deadline
+                samples, batch.spec, owner=owner, deadline=batch.deadline
             )
+
+
+async def _bring_in_time(batch: Batch, parts: Container) -> Sequence[Sample]:
+    try:
+        async with asyncio.timeout(batch.deadline - time.monotonic()):
+            return await bring_media(batch.samples, batch.media, parts)
+    except TimeoutError:
+        raise OutOfTime("the deadline passed before the media of this request were here") from None

@@ -1,7 +1,7 @@
 """From records on the wire to records of the library, and back."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -10,10 +10,10 @@ from rewards.registry import RewardKind, lookup
 from rewards.sample import Sample
 from rewards.score import Verdict
 from rewards.specs import Spec, find_spec
-from service.api.media import MediaReader
 from service.api.plain import AnyItem, AnyRewardRequest, PlainRequest
 from service.api.problems import MOST_FIELD_ERRORS, AtFields, pointer
 from service.api.schemas.base import FieldError
+from service.api.schemas.media import ItemMedia
 from service.api.schemas.reward import RewardItem
 from service.container import Container
 from service.engine.results import clean, write_result, write_spec
@@ -24,14 +24,15 @@ from service.errors import TooLarge
 class Batch:
     """What a request asks for: samples, and the kind of each, under one spec.
 
-    `inline` holds the media that came within the request, by content hash.
+    `media` holds what the items of mask kinds said of theirs, still as it came: the samples have
+    none yet.
     """
 
     samples: Sequence[Sample]
+    media: Sequence[ItemMedia | None]
     kinds: Sequence[RewardKind]
     spec: Spec
     deadline: float
-    inline: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def read_batch(request: AnyRewardRequest, container: Container, *, started: float) -> Batch:
@@ -46,13 +47,17 @@ def read_batch(request: AnyRewardRequest, container: Container, *, started: floa
         )
     milliseconds = min(request.deadline_ms or limits.deadline_ms, limits.deadline_ms)
     kinds = _read_kinds(request)
-    media = MediaReader(limits.media.inline_bytes if limits.media else 0)
     return Batch(
         samples=request.items
         if isinstance(request, PlainRequest)
-        else [_read_sample(*pair, media) for pair in zip(request.items, kinds, strict=True)],
+        else [_read_sample(item) for item in request.items],
+        media=()
+        if isinstance(request, PlainRequest)
+        else [
+            item.media if kind.masks else None
+            for item, kind in zip(request.items, kinds, strict=True)
+        ],
         kinds=kinds,
-        inline=media.inline,
         spec=read_spec(request.spec, container),
         deadline=started + milliseconds / 1000,
     )
@@ -87,7 +92,7 @@ def _unknown_kinds(items: Sequence[AnyItem]) -> Iterator[tuple[int, UnknownKind]
             yield index, error
 
 
-def _read_sample(item: RewardItem, kind: RewardKind, media: MediaReader) -> Sample:
+def _read_sample(item: RewardItem) -> Sample:
     return Sample(
         kind=item.kind,
         response=item.response,
@@ -96,7 +101,6 @@ def _read_sample(item: RewardItem, kind: RewardKind, media: MediaReader) -> Samp
         prompt=item.prompt,
         group=item.group,
         task=item.task,
-        media=media.read(item.media) if kind.masks else None,
     )
 
 

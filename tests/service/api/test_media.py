@@ -2,9 +2,14 @@
 
 import base64
 import hashlib
-from contextlib import asynccontextmanager
+import os
+import signal
+import time
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
+import orjson
 import pytest
 import urllib3
 
@@ -12,7 +17,7 @@ from rewards.ports import Health
 from rewards.specs import BUILT_IN, RELEASED
 from service.api.app import build_app
 from service.container import Container
-from service.engine.admission import Admission, Capacity
+from service.engine.admission import Admission
 from service.engine.advantages import AdvantageEngine
 from service.engine.runs import RunLedger
 from service.engine.streams import StreamEngine
@@ -55,7 +60,7 @@ def looking(tmp_path_factory):
             specs=BUILT_IN,
             default_spec=RELEASED,
             limits=replace(LIMITS, media=MEDIA),
-            admission=Admission(Capacity()),
+            admission=Admission(LIMITS.capacity),
             metrics=metrics,
             stages=Stages(metrics),
             probes=(lambda: {"rules": Health(ready=True)},),
@@ -178,6 +183,91 @@ def test_small_media_travel_within_the_request(looking):
     assert looking.post("/reward", {"items": [item(image=inline)]}).status == 200
     assert looking.engine.batches[-1][0].media.image == digest_of(picture)
     assert looking.get(f"/media/{digest_of(picture)}", "HEAD").status == 200
+
+
+def along(content, **fields):
+    """A request of one item that brings an image along."""
+    inline = {"base64": base64.b64encode(content).decode()}
+    return {"items": [item(image=inline)], **fields}
+
+
+def send(connection, request):
+    """Ask without waiting for the answer."""
+    body = orjson.dumps(request)
+    head = f"POST /reward HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection.sendall(head.encode() + body)
+
+
+def inside(service):
+    """Items in hand, and items that wait."""
+    usage = service.container.admission.usage()
+    return usage["active_items"], usage["waiting_items"]
+
+
+@pytest.mark.promise(5)
+def test_nothing_is_decoded_of_what_is_refused_or_waits(looking):
+    """With the queue full, a request with an image is refused before anybody looks at it.
+
+    One that waits has kept nothing yet either; only the batch that has its turn went so far.
+    """
+    refused, waiting = (coins("PNG", compress_level=level) for level in (3, 4))
+    ocr = {"kind": "ocr", "response": "a", "ground_truth": "a"}
+    before = looking.sample("reward_stage_duration_seconds_count", stage="media")
+    with ExitStack() as callers:
+        callers.callback(setattr, looking.engine, "delay_s", 0.0)
+        looking.engine.delay_s = 60.0
+        for run, items, then in (("a", 64, (64, 0)), ("a", 64, (64, 64)), ("b", 63, (64, 127))):
+            caller = callers.enter_context(looking.connect())
+            send(caller, {"items": [ocr] * items, "run": run})
+            looking.wait_until(lambda then=then: inside(looking) == then)
+        caller = callers.enter_context(looking.connect())
+        send(caller, along(waiting))
+        looking.wait_until(lambda: inside(looking) == (64, 128))
+        answer = looking.post("/reward", along(refused))
+        assert (answer.status, answer.json()["code"]) == (429, "overloaded")
+        begun = looking.sample("reward_stage_duration_seconds_count", stage="media")
+        assert begun == before + 1
+        for picture in (refused, waiting):
+            assert looking.get(f"/media/{digest_of(picture)}", "HEAD").status == 404
+    looking.wait_until(lambda: inside(looking) == (0, 0))
+
+
+def freeze_decoder():
+    """Stop the process that decodes, which does not know of it."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        parent = stat.read_text().rpartition(")")[2].split()[1]
+        if parent == str(os.getpid()) and b"service.media.decode" in (
+            stat.with_name("cmdline").read_bytes()
+        ):
+            os.kill(int(stat.parent.name), signal.SIGSTOP)
+
+
+@pytest.mark.promise(12)
+def test_media_that_do_not_come_in_time_are_not_waited_for(looking):
+    """At its deadline the request is answered: every item unscored and retryable."""
+    assert looking.post("/reward", along(coins("JPEG", quality=80))).status == 200
+    freeze_decoder()
+    before, begun = len(looking.engine.batches), time.monotonic()
+    late = looking.post("/reward", along(coins("JPEG", quality=81), deadline_ms=500))
+    assert late.status == 200
+    assert time.monotonic() - begun < 20.0
+    [result] = late.json()["results"]
+    assert (result["error"]["code"], result["error"]["retryable"]) == ("deadline_exceeded", True)
+    assert len(looking.engine.batches) == before
+    assert looking.post("/reward", along(coins("JPEG", quality=81))).status == 200
+
+
+@pytest.mark.promise(13)
+def test_media_of_a_caller_that_left_are_not_brought_in(looking):
+    """Its turn and its place in the decoder are there for others."""
+    assert looking.post("/reward", along(coins("JPEG", quality=70))).status == 200
+    freeze_decoder()
+    with looking.connect() as caller:
+        send(caller, along(coins("JPEG", quality=71)))
+        looking.wait_until(lambda: inside(looking) == (1, 0))
+    looking.wait_until(lambda: inside(looking) == (0, 0))
+    looking.wait_until(lambda: looking.sample("reward_departures_total", stage="media") == 1)
+    assert looking.post("/reward", along(coins("JPEG", quality=72))).status == 200
 
 
 def test_videos_and_lists_of_frames_are_named_with_their_rate(looking):
