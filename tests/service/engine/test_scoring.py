@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rewards.errors import MissingInput, ModelFailed, NoModel, OutOfTime
 from rewards.pipeline import score_batch
@@ -16,6 +18,7 @@ from rewards.specs import ONETHINKER_PAPER, ONETHINKER_RELEASED, Spec
 from service.engine.isolation.cases import IsolationLimits
 from service.engine.isolation.pool import IsolatedPool
 from service.engine.scoring import ScoringEngine
+from tests.strategies import hostile_answers
 
 RAW = Spec(name="raw", similarity_normalisation="raw")
 
@@ -100,6 +103,20 @@ def test_the_engine_says_what_the_library_says(score):
             assert type(verdict.error) is type(expected.error)
         else:
             assert verdict == expected
+
+
+ISOLATED = [("math", "$x+1$"), ("math", r"$\{1,2\}$"), ("multiple_choice", "B")]
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(hostile_answers, min_size=1, max_size=8), st.sampled_from(ISOLATED))
+@pytest.mark.promise(21)
+def test_hostile_formulas_and_options_get_a_number(score, answers, row):
+    """Whatever the policy writes, in whatever company, its accuracy is 0 or 1."""
+    kind, truth = row
+    for verdict in score([Sample(kind, wrap(str(answer)), truth) for answer in answers]):
+        assert isinstance(verdict, Scored), verdict
+        assert verdict.accuracy in {0.0, 1.0}
 
 
 @pytest.mark.promise(24)
