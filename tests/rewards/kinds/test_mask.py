@@ -1,6 +1,7 @@
 """Tests for `rewards.kinds.mask`."""
 
 import json
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from rewards.score import Score
 from rewards.specs import ONETHINKER_PAPER, ONETHINKER_RELEASED
 from rewards.text.answers import read_prompts
 from rewards.text.masks import RunLengths
+from tests.strategies import hostile_answers
 
 GOOD = {"boxes": [10, 20, 300, 400], "positive_points": [[5, 6]], "negative_points": []}
 TIMES = (0.0, 0.5, 1.0, 1.5)
@@ -54,6 +56,19 @@ def answer(**changes):
 def test_an_answer_becomes_a_prompt():
     """Box and points are taken as they are, on the grid of 0 to 1000."""
     assert prompt_image(answer()) == MaskPrompt((10.0, 20.0, 300.0, 400.0), ((5.0, 6.0),), ())
+
+
+@given(hostile_answers)
+def test_hostile_answers_become_prompts_on_the_grid_or_miss_with_a_reason(text):
+    """Whatever the policy writes, the model is asked about numbers on the grid or not at all."""
+    for strict in (True, False):
+        told = read_prompts(text, strict=strict)
+        for prompt in (prompt_image(told), prompt_clip(told, TIMES)):
+            if isinstance(prompt, Score):
+                assert (prompt.value, bool(prompt.reason)) == (0.0, True)
+            else:
+                numbers = chain(prompt.box, *prompt.positive, *prompt.negative)
+                assert all(0.0 <= number <= GRID for number in numbers)
 
 
 def test_coordinates_are_held_to_the_grid():
