@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,6 +17,7 @@ T = TypeVar("T")
 
 GRACE_S = 2.0  # how long past a deadline the answer to it may still arrive
 BAD_ANSWERS = 3  # what answers garbage this often is not the service
+UPLOADS = 5  # of one file: each replica may want its own, and one may have lost it again
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def exchange(call: Call[T], patience: Patience) -> Steps[T]:
     attempts = bad_answers = 0
     config = patience.config
     attempt_s = config.quick_s if call.quick else config.attempt_s
-    uploaded: set[str] = set()
+    uploads: Counter[str] = Counter()
     last = Again("the time was up before the first attempt")
     while (left_s := patience.left_s()) > 0 and bad_answers < BAD_ANSWERS:
         attempts += 1
@@ -64,11 +66,12 @@ def exchange(call: Call[T], patience: Patience) -> Steps[T]:
             raise verdict.error
         last = verdict
         bad_answers += last.bad_answer
-        missing = [sha256 for sha256 in last.missing if sha256 not in uploaded]
-        for sha256 in missing:
-            yield from _upload(call.media[sha256], patience)
-            uploaded.add(sha256)
-        pause_s = 0.0 if missing else patience.pause_s(attempts, last.retry_after_s)
+        first_upload = bool(last.missing) and not uploads
+        for sha256 in last.missing:
+            if uploads[sha256] < UPLOADS:
+                yield from _upload(call.media[sha256], patience)
+                uploads[sha256] += 1
+        pause_s = 0.0 if first_upload else patience.pause_s(attempts, last.retry_after_s)
         if pause_s >= patience.left_s():
             break
         yield Wait(pause_s, last.why)

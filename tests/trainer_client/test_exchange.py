@@ -1,5 +1,6 @@
 """Tests for `trainer_client.exchange`: no sockets, no clock, no chance."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -11,9 +12,13 @@ from trainer_client.errors import BadCall, RewardUnavailable
 from trainer_client.exchange import Patience, exchange
 from trainer_client.judgement import retry_after_s
 from trainer_client.steps import Call, Lost, Reply, Send, Wait
+from trainer_client.wire.media import Media
 
 CONFIG = ClientConfig(budget_s=100.0, attempt_s=30.0, first_pause_s=1.0, longest_pause_s=8.0)
 CALL = Call("POST", "/reward", bytes.decode, lambda left_s: f"{left_s:g}".encode(), quick=False)
+FILE = Media.of(b"pixels")
+ASKING = replace(CALL, media={FILE.sha256: FILE})
+MISSED = json.dumps({"code": "media_missing", "facts": {"missing": [FILE.sha256]}}).encode()
 
 
 class Clock:
@@ -81,6 +86,24 @@ def test_no_exchange_outlives_its_budget(takes_s, replies):
             assert 0 < step.timeout_s <= min(CONFIG.attempt_s, CONFIG.budget_s - elapsed)
         elapsed += step.seconds if isinstance(step, Wait) else takes_s
     assert error.attempts == sum(isinstance(step, Send) for step in steps)
+
+
+def test_media_are_uploaded_again_when_they_are_missed_again():
+    """Replicas may each have a store of their own, and a store may give up what it had."""
+    missed = [Reply(424, {}, MISSED), Reply(201, {}, b"")]
+    steps, value = play(missed * 3 + [Reply(200, {}, b"done")], call=ASKING)
+    assert value == "done"
+    sent = [step.method for step in steps if isinstance(step, Send)]
+    assert sent == ["POST", "PUT"] * 3 + ["POST"]
+    assert waits(steps) == [0.0, 2.0, 4.0]
+
+
+def test_uploads_have_an_end():
+    """What still misses a file after some uploads is asked again, but not sent it any more."""
+    missed = [Reply(424, {}, MISSED), Reply(201, {}, b"")]
+    steps, error = play(missed * 5 + [Reply(424, {}, MISSED)] * 1000, call=ASKING)
+    assert isinstance(error, RewardUnavailable)
+    assert [step.method for step in steps if isinstance(step, Send)].count("PUT") == 5
 
 
 def test_a_quick_call_does_not_wait_as_long_for_one_answer():
