@@ -12,6 +12,11 @@ The dataset needs `kind` (or `problem_type`) and `ground_truth` (or `solution`);
 what could not be scored gets the mean of its group instead, which gives it no advantage; set
 `REWARD_SERVICE_UNSCORED` to a number, or to `raise`, if you prefer.
 
+ms-swift calls on every rank with the rank's own part of the batch. Where a group lies on several
+ranks, its mean is that of a part, and a similarity model places scores within a part only: let
+`per_device_train_batch_size` be a multiple of `num_generations`, or, with a similarity model,
+choose a spec whose `similarity_normalisation` is not `group_minmax`.
+
 For EMA-GRPO name a run, and let ms-swift only subtract the group's mean::
 
     export REWARD_SERVICE_RUN=job-42

@@ -30,7 +30,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from trainer_client.client import shared_client
-from trainer_client.errors import BadAnswer, BadCall
+from trainer_client.errors import BadAnswer, BadCall, ClientError
 from trainer_client.options import Options
 from trainer_client.steps import Call
 from trainer_client.wire.text import decode, encode, number, reading
@@ -54,9 +54,13 @@ def reward_func(
     query = urlencode({name: value for name, value in asked.items() if value is not None})
     body = encode({"query": queries, "prompts": prompts, "labels": labels}, "the batch")
     read = functools.partial(_read, count=len(queries))
-    answer = shared_client(None).call(
-        Call("POST", f"{ROUTE}?{query}", read, lambda _: body, quick=False)
-    )
+    call = Call("POST", f"{ROUTE}?{query}", read, lambda _: body, quick=False)
+    try:
+        answer = shared_client(None).call(call)
+    except ClientError:
+        # OpenRLHF catches it, tells it at level INFO, and fails later over the missing reward.
+        log.exception("%d responses have no reward", len(queries))
+        raise
     lost = answer["extra_logs"]["scored"].count(0.0)
     if lost:
         log.error(

@@ -9,6 +9,11 @@ or `AsyncRewardFunction(...)`, which TRL awaits beside other asynchronous functi
 pass `AsyncRewardFunction(...).score`) and which needs the extra `async`. The dataset needs the
 columns `kind` (or `problem_type`) and `ground_truth` (or `solution`, `answer`). What could not be
 scored is `None`, which TRL keeps out of the group's mean and gives no advantage.
+
+TRL calls on every rank with the rank's own part of the batch. Where a group lies on several ranks,
+a similarity model places scores within a part of it only: let `per_device_train_batch_size` be a
+multiple of `num_generations`, or choose a spec whose `similarity_normalisation` is not
+`group_minmax`. Other kinds score each rollout for itself.
 """
 
 import logging
