@@ -23,6 +23,8 @@ SHAPES = (
     '{"size": [height, width], "polygons": [[x1, y1, x2, y2, x3, y3, …], …]} or {"png": base64}'
 )
 COORDINATES, SMALLEST_POLYGON = 2, 6
+PNG_URL = "data:image/png;base64,"
+PNG_DEPTH, SIXTEEN_BITS, SEVERAL_CHANNELS = 24, 16, ("LA", "RGB", "RGBA")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,9 @@ class FrameMask:
 def read_mask(source: object) -> RunLengths:
     """Read one mask, from JSON text or a JSON object; `BadTruth` says what was expected.
 
-    Run lengths are COCO's, compressed or not; polygons are filled as COCO fills them and
-    joined; every pixel of a PNG that is not 0 belongs to the mask.
+    Run lengths are COCO's, compressed or not; polygons (or COCO's name for them, `segmentation`)
+    are filled as COCO fills them and joined; every pixel of a PNG that is not 0 belongs to the
+    mask, unless it is transparent, and a PNG of one colour is read by its transparency.
 
     >>> read_mask({"size": [2, 2], "counts": [1, 3]}).bitmap().tolist()
     [[False, True], [True, True]]
@@ -90,6 +93,8 @@ def read_mask(source: object) -> RunLengths:
         case {"size": [height, width], "counts": str() | list() as counts}:
             return _from_counts(_side(height), _side(width), counts)
         case {"size": [height, width], "polygons": [*polygons]}:
+            return _from_polygons(_side(height), _side(width), polygons)
+        case {"size": [height, width], "segmentation": [*polygons]}:
             return _from_polygons(_side(height), _side(width), polygons)
     raise BadTruth(f"expected a mask as {SHAPES}")
 
@@ -102,10 +107,7 @@ def read_frame_masks(source: object) -> tuple[FrameMask, ...]:
     """
     match _json(source):
         case {"masks": dict() as masks}:
-            frames = [
-                FrameMask(_read_at(name, mask), time_s=_seconds(name))
-                for name, mask in masks.items()
-            ]
+            frames = [FrameMask(_read_at(at, m), time_s=_seconds(at)) for at, m in masks.items()]
         case {"masks": list() as masks}:
             frames = [
                 FrameMask(_read_at(str(index), mask), index=index)
@@ -131,12 +133,14 @@ def _json(source: object) -> Any:
         return None
 
 
-def _check_size(height: int, width: int) -> None:
-    if height * width > LARGEST_MASK_PX:
-        raise BadTruth(f"expected a mask of at most {LARGEST_MASK_PX} pixels; got {height}x{width}")
+def _check_size(height: int, width: int, channels: int = 1) -> None:
+    if height * width > (most := LARGEST_MASK_PX // channels):
+        raise BadTruth(f"expected a mask of at most {most} pixels; got {height}x{width}")
 
 
 def _side(value: object) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise BadTruth(f"expected a whole number of pixels of at least 1; got {value!r}"[:120])
     return value
@@ -207,15 +211,24 @@ def _from_png(text: str) -> Mask:
     from PIL import Image
 
     try:
-        content = base64.b64decode(text, validate=True)
+        content = base64.b64decode(text.removeprefix(PNG_URL), validate=True)
         image = Image.open(io.BytesIO(content), formats=["PNG"])
-        if image.mode not in ("1", "L", "P"):
-            raise BadTruth(f"expected a PNG of one 8-bit channel; got mode {image.mode}")
-        _check_size(image.height, image.width)
-        values: NDArray[np.uint8] = np.asarray(image)
+        if content[PNG_DEPTH] == SIXTEEN_BITS and image.mode in SEVERAL_CHANNELS:
+            # Pillow would drop the lower half of each number.
+            raise BadTruth("expected a PNG of 8 bits, or of one channel; got 16-bit colour")
+        _check_size(image.height, image.width, channels=len(image.getbands()))
+        values: NDArray[np.integer[Any]] = np.asarray(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BadTruth(f"expected a PNG in base64; {error}"[:200]) from None
-    belongs: Mask = values != 0
+    return _marked(values, has_alpha=image.mode in ("LA", "RGBA"))
+
+
+def _marked(values: NDArray[np.integer[Any]], *, has_alpha: bool) -> Mask:
+    channels = np.atleast_3d(values)
+    layers = np.split(channels, [-1], axis=-1) if has_alpha else [channels]
+    # A layer, colour or transparency, that is the same everywhere tells nothing apart.
+    telling = [layer for layer in layers if (layer != layer[0, 0]).any()] or layers[:1]
+    belongs: Mask = np.all([(layer != 0).any(axis=-1) for layer in telling], axis=0)
     return belongs
 
 

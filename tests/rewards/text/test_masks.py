@@ -34,6 +34,20 @@ def png(image):
     return {"png": base64.b64encode(stream.getvalue()).decode()}
 
 
+def deep_colour():
+    """Write a PNG of one pixel, 16 bits for each of red, green and blue: 0, 0, 1."""
+    head = b"IHDR" + (1).to_bytes(4, "big") * 2 + bytes([16, 2, 0, 0, 0])
+    rows = b"IDAT" + zlib.compress(bytes([0, 0, 0, 0, 0, 0, 1]))
+    chunks = (
+        (len(chunk) - 4).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+        for chunk in (head, rows, b"IEND")
+    )
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"".join(chunks)).decode()
+
+
+DEEP_COLOUR = deep_colour()
+
+
 @given(MASKS)
 def test_compressed_run_lengths_as_pycocotools_writes_them(mask):
     """What pycocotools compresses is read back pixel for pixel."""
@@ -86,6 +100,51 @@ def test_every_pixel_of_a_png_that_is_not_zero_counts(mode):
     assert np.array_equal(read_mask(png(image)).bitmap(), mask)
 
 
+def test_a_png_with_colour_or_of_16_bits_says_the_same():
+    """A colour that is not black belongs, however dark; so does each number of 16 bits."""
+    mask = data.coins() > 107
+    red = np.zeros((*mask.shape, 3), np.uint8)
+    red[mask, 0] = 1
+    faint = mask.astype(np.uint16)
+    for picture in (red, faint, faint * 256):
+        assert np.array_equal(read_mask(png(Image.fromarray(picture))).bitmap(), mask)
+
+
+@pytest.mark.parametrize(
+    ("object_is", "rest_is"),
+    [
+        pytest.param((9, 0, 0, 255), (0, 0, 0, 255), id="opaque"),
+        pytest.param((9, 0, 0, 0), (0, 0, 0, 0), id="transparent-throughout"),
+        pytest.param((0, 0, 0, 255), (0, 0, 0, 0), id="black-cut-out"),
+        pytest.param((255, 255, 255, 1), (255, 255, 255, 0), id="white-cut-out"),
+        pytest.param((9, 0, 0, 255), (255, 255, 255, 0), id="red-on-transparent-white"),
+        pytest.param((9, 255), (0, 255), id="grey"),
+        pytest.param((0, 255), (0, 0), id="black-cut-out-in-grey"),
+    ],
+)
+def test_transparent_pixels_of_a_png_are_no_object(object_is, rest_is):
+    """A PNG of one colour is read by its transparency, one of one transparency by its colour."""
+    mask = data.coins() > 107
+    picture = np.where(mask[..., None], np.uint8(object_is), np.uint8(rest_is))
+    image = Image.fromarray(picture)
+    assert image.mode == ("RGBA" if len(object_is) == 4 else "LA")
+    assert np.array_equal(read_mask(png(image)).bitmap(), mask)
+
+
+def test_a_png_may_be_a_data_url():
+    """As a browser or a notebook writes it."""
+    plain = png(Image.fromarray(np.eye(3, dtype=np.uint8)))["png"]
+    read = read_mask({"png": f"data:image/png;base64,{plain}"})
+    assert np.array_equal(read.bitmap(), np.eye(3, dtype=bool))
+
+
+def test_polygons_under_cocos_name_and_sizes_with_a_point():
+    """An annotation of COCO says `segmentation`; other languages write every number as 6.0."""
+    ring = [[1, 1, 4, 1, 4, 4, 1, 4]]
+    expected = read_mask({"size": [6, 6], "polygons": ring})
+    assert read_mask({"size": [6.0, 6.0], "segmentation": ring}) == expected
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
@@ -114,7 +173,10 @@ def test_every_pixel_of_a_png_that_is_not_zero_counts(mode):
         pytest.param({"size": [10**6] * 2, "polygons": [[1] * 6]}, "at most", id="tera-polygon"),
         pytest.param({"png": "%%%"}, "PNG in base64", id="no-base64"),
         pytest.param({"png": "aGVsbG8="}, "PNG in base64", id="no-png"),
-        pytest.param(png(Image.new("RGB", (2, 2))), "8-bit channel", id="colour"),
+        pytest.param({"size": [2.5, 2], "counts": [5]}, "whole number", id="half-a-pixel"),
+        pytest.param({"size": [9, 9], "segmentation": []}, "polygons", id="no-segmentation"),
+        pytest.param({"png": DEEP_COLOUR}, "got 16-bit colour", id="deep-colour"),
+        pytest.param({"png": "data:image/gif;base64,aGVsbG8="}, "PNG in base64", id="gif-url"),
     ],
 )
 def test_what_is_no_mask_is_loud(source, message):
@@ -123,15 +185,18 @@ def test_what_is_no_mask_is_loud(source, message):
         read_mask(source)
 
 
+@pytest.mark.parametrize(
+    ("mode", "side", "most"), [("1", 9_000, LARGEST_MASK_PX), ("RGBA", 5_000, LARGEST_MASK_PX // 4)]
+)
 @pytest.mark.promise(25)
-def test_a_png_is_measured_before_it_is_unpacked():
-    """A small file that declares too many pixels is refused by its header."""
+def test_a_png_is_measured_before_it_is_unpacked(mode, side, most):
+    """A small file that declares too many pixels, or numbers, is refused by its header."""
     stream = io.BytesIO()
-    Image.new("1", (100, 100)).save(stream, "PNG")
+    Image.new(mode, (100, 100)).save(stream, "PNG")
     content = bytearray(stream.getvalue())
-    content[16:24] = (9_000).to_bytes(4, "big") * 2
+    content[16:24] = side.to_bytes(4, "big") * 2
     content[29:33] = zlib.crc32(bytes(content[12:29])).to_bytes(4, "big")
-    with pytest.raises(BadTruth, match=rf"at most {LARGEST_MASK_PX} pixels; got 9000x9000"):
+    with pytest.raises(BadTruth, match=rf"at most {most} pixels; got {side}x{side}"):
         read_mask({"png": base64.b64encode(bytes(content)).decode()})
 
 
