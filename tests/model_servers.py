@@ -109,11 +109,11 @@ def with_scores(change):
     return act
 
 
-def status(code, **headers):
+def status(code, text="not now", **headers):
     """Answer with a status."""
 
     async def act(server, request, texts):  # noqa: ARG001 - every act takes the same
-        return web.Response(status=code, headers=headers, text="not now")
+        return web.Response(status=code, headers=headers, text=text)
 
     return act
 

@@ -85,7 +85,7 @@ class Caller:
         self._totals["calls"] += 1
         try:
             answers = await self._line.call(server.base, texts, timeout_s)
-            _refuse_nothing_but_failures(answers, server)
+            _refuse_nothing_but_failures(answers)
         except CallFailed as failed:
             self._totals["failed_calls"] += 1
             server.note_failure(failed, time.monotonic())
@@ -98,8 +98,8 @@ class Caller:
             self._totals["call_seconds"] += time.monotonic() - started
 
 
-def _refuse_nothing_but_failures(answers: Sequence[Answer], server: Server) -> None:
+def _refuse_nothing_but_failures(answers: Sequence[Answer]) -> None:
     # One text may be too much for the model; all of them say that the model is broken.
     failures = [answer for answer in answers if isinstance(answer, ModelFailed)]
     if failures and len(failures) == len(answers):
-        raise CallFailed(BROKEN, f"{server.base}: {failures[0]}")
+        raise CallFailed(BROKEN, str(failures[0]))

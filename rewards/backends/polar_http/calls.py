@@ -11,7 +11,6 @@ import aiohttp
 from rewards.backends.polar_http.dialects import Answer, BadReply, Dialect
 
 LARGEST_REPLY = 64 * 2**20
-SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,11 @@ STATUS_FAULTS: Mapping[int, Fault] = {
 
 
 class CallFailed(Exception):
-    """A call that brought no scores; `retry_after_s` is what the server asked for, if it did."""
+    """A call that brought no scores; `retry_after_s` is what the server asked for, if it did.
+
+    The message goes to whoever asks how the service is, so it has neither the address of the server
+    nor anything that the server said, which may repeat a prompt.
+    """
 
     def __init__(self, fault: Fault, why: str, *, retry_after_s: float = 0.0) -> None:
         super().__init__(why)
@@ -73,14 +76,13 @@ class Line:
             async with asyncio.timeout(timeout_s):
                 reply = await self._post(base, texts)
         except TimeoutError:
-            raise CallFailed(SILENT, f"{base}: no answer within {timeout_s:.1f} s") from None
+            raise CallFailed(SILENT, f"no answer within {timeout_s:.1f} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            why = str(error) or type(error).__name__
-            raise CallFailed(UNREACHABLE, f"{base}: {why}") from None
+            raise CallFailed(UNREACHABLE, f"unreachable: {type(error).__name__}") from None
         try:
             return self.dialect.read(reply, len(texts))
         except BadReply as error:
-            raise CallFailed(BROKEN, f"{base}: {error}") from None
+            raise CallFailed(BROKEN, str(error)) from None
 
     async def _post(self, base: str, texts: Sequence[str]) -> bytes:
         async with self.session.post(
@@ -90,11 +92,10 @@ class Line:
             allow_redirects=False,
         ) as response:
             if response.status == HTTPStatus.OK:
-                return await _read(response, base)
-            start = (await response.content.read(SHOWN)).decode(errors="replace")
+                return await _read(response)
             raise CallFailed(
                 _fault(response.status),
-                f"{base}: status {response.status}: {start!r}",
+                f"status {response.status}",
                 retry_after_s=_seconds(response.headers.get("Retry-After", "")),
             )
 
@@ -104,12 +105,12 @@ def _fault(status: int) -> Fault:
     return STATUS_FAULTS.get(status, by_class)
 
 
-async def _read(response: aiohttp.ClientResponse, base: str) -> bytes:
+async def _read(response: aiohttp.ClientResponse) -> bytes:
     parts = bytearray()
     async for part in response.content.iter_any():
         parts += part
         if len(parts) > LARGEST_REPLY:
-            raise CallFailed(BROKEN, f"{base}: a reply of more than {LARGEST_REPLY} bytes")
+            raise CallFailed(BROKEN, f"a reply of more than {LARGEST_REPLY} bytes")
     return bytes(parts)
 
 

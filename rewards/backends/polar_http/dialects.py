@@ -37,7 +37,7 @@ class Dialect:
         try:
             entries = self.entries(json.loads(reply))
         except (ValueError, RecursionError, LookupError, TypeError):
-            raise BadReply(f"expected a {self.name} reply, got {_start(reply)}") from None
+            raise BadReply(f"expected a reply of {self.name}, got another") from None
         if not isinstance(entries, list) or len(entries) != count:
             found = len(entries) if isinstance(entries, list) else "none"
             raise BadReply(f"expected {count} scores, got {found}")
@@ -47,21 +47,15 @@ class Dialect:
         try:
             number = self.number(entry)
         except (LookupError, TypeError):
-            return ModelFailed(f"the model server gave no score: {_start(repr(entry))}")
+            return ModelFailed("expected a score for each text, got an entry without one")
         if isinstance(number, bool) or not isinstance(number, int | float):
-            return ModelFailed(f"expected a number as score, got {_start(repr(number))}")
+            return ModelFailed(f"expected a number as score, got {type(number).__name__}")
         # An integer can be too large for a float; then it is as good as infinite.
         score = float(number) if abs(number) < SANE else math.inf
-        return score if math.isfinite(score) else ModelFailed(f"expected a finite score: {number}")
+        return score if math.isfinite(score) else ModelFailed("expected a finite score")
 
 
-SHOWN = 80
 SANE = 1e300
-
-
-def _start(text: str | bytes) -> str:
-    shown = text.decode(errors="replace") if isinstance(text, bytes) else text
-    return repr(shown[:SHOWN])
 
 
 def _in_order(entries: list[Any]) -> list[Any]:
@@ -71,7 +65,7 @@ def _in_order(entries: list[Any]) -> list[Any]:
         return entries
     by_index = {i: entry for i, entry in zip(indices, entries, strict=True) if type(i) is int}
     if by_index.keys() != set(range(len(entries))):
-        raise BadReply(f"expected one entry for each text, got those for {_start(repr(indices))}")
+        raise BadReply("expected one entry for each text, got another choice")
     return [by_index[i] for i in range(len(entries))]
 
 

@@ -85,7 +85,7 @@ class Servers:
         )
 
     def health(self) -> Health:
-        """Ready as long as one server works; the reason names those that do not.
+        """Ready as long as one server works; the reason says what is wrong with the others.
 
         `heard_at` is that of the server which has been silent for longest.
         """

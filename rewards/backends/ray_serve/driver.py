@@ -26,7 +26,6 @@ LOOK_EVERY_S = 1.0
 LOOK_S = 10.0
 ATTEMPTS = 3
 FIRST_PAUSE_S = 0.1
-LONGEST_LINE = 300
 
 
 class RayApp:
@@ -60,7 +59,7 @@ class RayApp:
             states.update(deployment.replica_states)
         running, wanted = states["RUNNING"], states.total() - states["STOPPING"]
         if not running:
-            return State(ready=False, reason=_line(f"no replica runs: {found.message}"))
+            return State(ready=False, reason=f"no replica runs: {found.status.value}")
         if self._handle is None:
             self._handle = serve.get_app_handle(self._app)
         reason = None if running == wanted else f"{running} of {wanted} replicas run"
@@ -107,7 +106,7 @@ class Driver:
                 send(self._writer, state)
                 await asyncio.sleep(LOOK_EVERY_S)
         except Exception as error:  # noqa: BLE001 - whatever Ray raises, it is told and done with
-            why = "no answer in time" if isinstance(error, TimeoutError) else _line(error)
+            why = "no answer in time" if isinstance(error, TimeoutError) else _kind(error)
             send(self._writer, State(ready=False, reason=f"Ray is away: {why}"))
             await self._writer.drain()
 
@@ -143,16 +142,15 @@ class Driver:
             try:
                 return Answer(call.number, await self._app.ask(call))
             except Exception as error:  # noqa: BLE001 - whatever Ray raises, the caller gets a line
-                why = _line(error)
+                why = _kind(error)
                 if isinstance(error, RayTaskError):
                     break
         return Failure(call.number, why)
 
 
-def _line(error: object) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    kind = f"{type(error).__name__}: " if isinstance(error, Exception) else ""
-    return (kind + (lines[0] if lines else ""))[:LONGEST_LINE]
+def _kind(error: Exception) -> str:
+    # Its text names machines, and may repeat what was asked.
+    return type(error).__name__
 
 
 async def main(descriptor: int, cluster: str, app: str) -> None:

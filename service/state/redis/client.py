@@ -79,7 +79,9 @@ async def answering(client: Redis, *, timeout_s: float) -> AsyncIterator[None]:
         if reason == "read_only":
             # After a fail-over: these connections still lead to what was the master.
             await client.connection_pool.disconnect(inuse_connections=False)
-        raise StateUnavailable(f"the run store does not serve: {error}", reason=reason) from error
+        # Whoever asks how the service is reads this, and need not learn where the store is.
+        why = reason.replace("_", " ")
+        raise StateUnavailable(f"the run store does not serve: {why}", reason=reason) from error
 
 
 def reason_of(error: Exception) -> str:

@@ -44,10 +44,11 @@ def write_of(version, *, size=0):
 
 
 async def fails(ask):
-    """The reason that the store gives for not answering."""
+    """The reason that the store gives for not answering; it never says where the store is."""
     with pytest.raises(StateUnavailable) as failure:
         await ask
     assert failure.value.retryable
+    assert "127.0.0.1" not in str(failure.value)
     return failure.value.detail["reason"]
 
 

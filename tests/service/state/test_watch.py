@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from service.errors import StateUnavailable
 from service.state import watch
@@ -28,7 +29,7 @@ class Moody(MemoryStore):
             self.asked.set()
             await asyncio.Event().wait()
         if self.away:
-            raise StateUnavailable("gone fishing")
+            raise StateUnavailable("gone fishing") from OSError("port 6379 is closed")
 
 
 async def test_a_store_that_stays_silent_was_last_heard_of_long_ago(monkeypatch):
@@ -53,7 +54,7 @@ async def test_a_store_that_stays_silent_was_last_heard_of_long_ago(monkeypatch)
 
 
 async def test_health_follows_the_store(monkeypatch):
-    """Ready, away with the reason, and ready again."""
+    """Ready, away with the reason, and ready again; the log has each change and its cause once."""
     monkeypatch.setattr(watch, "PAUSE_S", 0.001)
     store = Moody()
 
@@ -64,8 +65,11 @@ async def test_health_follows_the_store(monkeypatch):
         return watched.health()["store"].reason
 
     async with StoreWatch(store) as watched:
-        assert await until(ready=True) is None
-        store.away = True
-        assert await until(ready=False) == "gone fishing"
-        store.away = False
-        assert await until(ready=True) is None
+        with capture_logs() as logged:
+            assert await until(ready=True) is None
+            store.away = True
+            assert await until(ready=False) == "gone fishing"
+            store.away = False
+            assert await until(ready=True) is None
+    told = [(line["event"], line["reason"]) for line in logged]
+    assert told == [("store away", "port 6379 is closed"), ("store back", None)]

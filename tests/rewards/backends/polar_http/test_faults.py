@@ -62,7 +62,7 @@ def test_what_may_pass_is_tried_again_on_the_same_server(act):
         pytest.param(
             with_scores(lambda scores: [None] * len(scores)), "expected a number", id="none"
         ),
-        pytest.param(saying("<html>"), "expected a vllm reply", id="page"),
+        pytest.param(saying("<html>"), "expected a reply of vllm", id="page"),
     ],
 )
 @pytest.mark.promise(48)
@@ -104,6 +104,37 @@ def test_another_server_is_asked_where_one_fails(act):
     assert scores == expected(items)
     assert broken >= 1
     assert honest == 20
+
+
+SAID = "a prompt that the server repeats"
+
+
+@pytest.mark.promise(29)
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(status(400, SAID), id="400"),
+        pytest.param(status(500, SAID), id="500"),
+        pytest.param(status(503, SAID), id="503"),
+        pytest.param(saying(SAID), id="page"),
+        pytest.param(with_scores(lambda scores: [SAID] * len(scores)), id="no-number"),
+        pytest.param(reset, id="reset"),
+    ],
+)
+def test_nothing_that_a_server_said_is_passed_on(act):
+    """It may repeat a prompt; neither callers nor probes are told that, or where it is."""
+
+    async def run():
+        async with polar() as (model, [server]):
+            server.always = act
+            answers = await model.compare(ITEMS)
+            await until(lambda: not model.health().ready)
+            return [str(answer) for answer in answers], model.health().reason
+
+    answers, reason = asyncio.run(run())
+    told = " ".join([*answers, reason])
+    assert all(answers)
+    assert not any(word in told for word in ("prompt", "127.0.0.1", "http:"))
 
 
 @pytest.mark.promise(48)
