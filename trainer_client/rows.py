@@ -3,7 +3,8 @@
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -25,6 +26,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "media": ("media",),
 }
 """The names each field of an item goes by; the first that a row fills counts."""
+
+SHOWN = ("image", "images", "video", "videos")
+"""Columns of what the policy is shown: two pictures with one question are two prompts."""
 
 MEDIA_TYPES = ("image", "video")
 CARRIED = frozenset(field.name for field in fields(Item)) - {"id", "response"}
@@ -60,13 +64,14 @@ def read_item(row: Mapping[str, Any], response: str, *, kind: str | None = None)
     if not carried and kind is None:
         _expect(row, "kind")
     prompt = None if found["prompt"] is None else text_of(found["prompt"])
+    shown = [*map(row.get, SHOWN), *(file.reference() for file in (media or {}).values())]
     return Item(
         kind=str(found["kind"] or kind or ""),
         response=response,
         ground_truth=found["ground_truth"],
         media_type=found["media_type"] if found["media_type"] in MEDIA_TYPES else None,
         prompt=prompt,
-        group=_group(found["group"], prompt, found["ground_truth"]),
+        group=_group(found["group"], prompt, found["ground_truth"], shown),
         task=found["task"],
         media=media,
     )
@@ -122,12 +127,28 @@ def _carried(truth: Any) -> dict[str, Any]:
     return dict(truth)
 
 
-def _group(name: Any, prompt: str | None, truth: Any) -> str | None:
+def _group(name: Any, prompt: str | None, truth: Any, shown: Sequence[Any]) -> str | None:
     if name is not None:
         return str(name)
     if prompt is None:
         return None
-    return hashlib.sha256(f"{prompt}\0{truth}".encode("utf-8", "replace")).hexdigest()[:32]
+    digest = hashlib.sha256(f"{prompt}\0{truth}".encode("utf-8", "replace"))
+    for part in _contents(shown):
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()[:32]
+
+
+def _contents(shown: Any) -> Iterator[bytes]:
+    # Of anything else only the address in memory is known, which differs from rollout to rollout.
+    if isinstance(shown, bytes):
+        yield shown
+    elif isinstance(shown, str | os.PathLike | int | float):
+        yield str(shown).encode("utf-8", "replace")
+    elif hasattr(shown, "tobytes"):  # Pillow's images, and arrays
+        yield shown.tobytes()
+    elif isinstance(shown, Mapping | Sequence):
+        for part in shown.values() if isinstance(shown, Mapping) else shown:
+            yield from _contents(part)
 
 
 def task_of(item: Item) -> str:

@@ -1,10 +1,13 @@
 """Tests for `trainer_client.rows`."""
 
+import copy
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from trainer_client.errors import BadCall
 from trainer_client.rows import read_item, response_of, rows_of, task_of, text_of
@@ -103,6 +106,36 @@ def test_rollouts_of_one_prompt_are_one_group():
     other = read_item(row | {"prompt": "3+1?"}, "a")
     assert one.group == same.group != other.group
     assert read_item({"kind": "math", "ground_truth": "4"}, "a").group is None
+
+
+class Reader:
+    """Something of which only the address tells it from another."""
+
+
+@pytest.mark.parametrize(
+    ("column", "one", "other"),
+    [
+        pytest.param("image", Image.new("RGB", (2, 2)), Image.new("RGB", (2, 2), "red"), id="pil"),
+        pytest.param("images", ["a.png", "b.png"], ["a.png", "c.png"], id="paths"),
+        pytest.param("images", [{"bytes": b"a"}], [{"bytes": b"b"}], id="encoded"),
+        pytest.param("video", Path("a.mp4"), Path("b.mp4"), id="video"),
+        pytest.param("videos", [["a", "b"]], [["a", "c"]], id="frames"),
+        pytest.param("media", {"image": b"a"}, {"image": b"b"}, id="media"),
+    ],
+)
+def test_one_question_about_two_pictures_is_two_groups(column, one, other):
+    """The mean of both would be the mean of neither; copies of one picture are one group."""
+    row = {"kind": "math", "ground_truth": "4", "prompt": "How many?"}
+    groups = [read_item(row | {column: copy.deepcopy(shown)}, "") for shown in (one, one, other)]
+    first, same, different = (item.group for item in groups)
+    assert first == same != different
+
+
+def test_what_cannot_be_compared_parts_no_group():
+    """Two readers of one film must not become two prompts."""
+    row = {"kind": "math", "ground_truth": "4", "prompt": "How many?"}
+    groups = {read_item(row | {"video": Reader()}, "").group for _ in range(3)}
+    assert groups == {read_item(row, "").group}
 
 
 @pytest.mark.parametrize("data_type", ["text", None, 3])
