@@ -4,7 +4,10 @@ The route needs nothing installed beside OpenRLHF::
 
     --reward.remote_url 'http://rewards:8080/compat/openrlhf/get_reward?kind=math'
 
-Where the service asks for keys, that is `http://x:KEY@rewards:8080/…`; the user may be anyone.
+The response is found in the query by its prompt, else by the turns of usual chat templates; name
+another's with `&turn=`, what stands before a response. Where the service asks for keys, that is
+`http://x:KEY@rewards:8080/…`; the user may be anyone.
+
 This file asks the same route, but waits longer and keeps its connections::
 
     export REWARD_SERVICE_URL=http://rewards:8080 REWARD_SERVICE_KIND=math

@@ -63,6 +63,18 @@ def test_a_label_can_carry_the_whole_item(service):
     assert [sample.group for sample in service.engine.batches[-1]] == ["p1", "p1"]
 
 
+def test_a_template_of_ones_own_is_named_in_the_query(service):
+    """Where the processor drew image tokens out, only the turns tell prompt from response."""
+    prompt = "USER: <image> What does it say? BOT: "
+    drawn = prompt.replace("<image>", "<image>" * 9)
+    body = {"query": [drawn + RIGHT], "prompts": [prompt], "labels": ["the cat"]}
+    path = "/compat/openrlhf/get_reward?kind=ocr"
+    whole = service.post(path, body).json()["extra_logs"]["format"]
+    cut = service.post(f"{path}&turn=BOT:%20", body).json()["extra_logs"]["format"]
+    assert (whole, cut) == ([0.0], [1.0])
+    assert service.post(f"{path}&turn=", body).status == 422
+
+
 def test_no_queries_have_no_rewards(service):
     """OpenRLHF with more URLs than queries sends some of them nothing."""
     answer = ask(service, [])
