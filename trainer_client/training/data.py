@@ -116,7 +116,9 @@ task=None, images=(), videos=(), examples=())
 
 
 def _list(given: str | list[str] | None) -> list[str]:
-    return [given] if isinstance(given, str) else given or []
+    if not given:
+        return []
+    return [given] if isinstance(given, str) else given
 
 
 def _options(given: str | list[str] | None) -> list[str]:

@@ -84,8 +84,8 @@ class Eyes:
     def spell(self, clip: Clip) -> str:
         """Return the text that makes room for a clip, as transformers' processor writes it.
 
-        The marks that the chat template puts around the whole clip stay, as they do there since
-        version 5; version 4 replaced them too.
+        The marks that the chat template puts around the whole clip stay, as they do there in
+        5.23; version 4.57 replaced them too, and vLLM's own processor may still.
         """
         marks = self.marks
         merged = self.videos.merge_size**2 if self.videos else 1

@@ -109,18 +109,17 @@ class VideoReader:
         """Cut frames (frames, 3, height, width) into patches in the order of the vision tower."""
         size, merge, depth = self.patch_size, self.merge_size, self.temporal_patch_size
         frames = torch.cat([frames, frames[-1:].expand(-len(frames) % depth, -1, -1, -1)])
-        grid = (
+        times, rows, columns = (
             len(frames) // depth,
             frames.shape[2] // size,
             frames.shape[3] // size,
         )
-        times, rows, columns = grid
         split = frames.view(
             times, depth, 3, rows // merge, merge, size, columns // merge, merge, size
         )
         # Squares of patches that are merged into one token stand together.
         patches = split.permute(0, 3, 6, 4, 7, 2, 1, 5, 8)
-        return patches.reshape(times * rows * columns, -1), torch.tensor(grid)
+        return patches.reshape(times * rows * columns, -1), torch.tensor([times, rows, columns])
 
     def _resize(self, frame: Image.Image, count: int) -> Tensor:
         # Its module is no part of transformers' interface: only who reads videos needs it.

@@ -106,6 +106,7 @@ def test_text_alone_is_a_list_of_one():
     question = read(ONETHINKER | {"images": "cat.png", "options": "A. a cat"})
     assert question.images == (Path("/data/cat.png"),)
     assert question.prompt == "<image>What is this?\nOptions:\nA. a cat"
+    assert read(ONETHINKER | {"videos": "", "options": ""}).videos == ()
 
 
 def test_an_empty_solution_does_not_hide_the_answer():

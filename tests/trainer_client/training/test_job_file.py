@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.house.source import ROOT
+from trainer_client.training.config import VideoConfig
 from trainer_client.training.errors import BadConfig
 from trainer_client.training.job_file import load_config, read_config
 
@@ -58,6 +59,13 @@ def test_adapters_are_an_optional_table():
     with_adapters = SMALLEST.replace('name = "model"', 'name = "m", lora = { targets = ["q"] }')
     assert read().model.lora is None
     assert read_config(tomllib.loads(with_adapters)).model.lora.targets == ("q",)
+
+
+def test_how_videos_are_looked_at_is_an_optional_table():
+    """What it does not say is left to the model's own files."""
+    clips = SMALLEST.replace('name = "model"', 'name = "m", video = { fps = 1, max_frames = 64 }')
+    assert read().model.video == VideoConfig(None, None, None, None)
+    assert read_config(tomllib.loads(clips)).model.video == VideoConfig(1.0, max_frames=64)
 
 
 @pytest.mark.parametrize(
