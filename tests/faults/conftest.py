@@ -59,7 +59,7 @@ def redis(tmp_path_factory):
 def started(redis, tmp_path_factory):
     """Three replicas."""
     folder = tmp_path_factory.mktemp("replicas")
-    settings = {"store": redis.url, "store_timeout_s": "1.0"}
+    settings = {"store": redis.url, "store_timeout_s": "5.0"}
     replicas = [Replica(folder, settings).start() for _ in range(3)]
     for replica in replicas:
         replica.wait()

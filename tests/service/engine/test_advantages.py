@@ -54,6 +54,12 @@ def shards_of(rollouts, count, *, seed=0):
 @pytest.fixture
 async def engine(store):
     """An engine on an empty store."""
+    return AdvantageEngine(store, shards_deadline_s=30.0)
+
+
+@pytest.fixture
+async def hasty(store):
+    """An engine that does not wait for shards, on the same store."""
     return AdvantageEngine(store, shards_deadline_s=0.3)
 
 
@@ -248,8 +254,9 @@ async def test_a_missing_shard_is_named_at_the_deadline(engine):
     """The state stays as it is, the parts are kept, and the last one completes the step."""
     parts = [part for _, part in shards_of(many_rollouts(2), 3)]
     requests = [request_of(4, rollouts=parts[i], shard=Shard(i, 3)) for i in range(3)]
+    waiting = AdvantageEngine(engine.store, shards_deadline_s=1.5)
     outcomes = await asyncio.gather(
-        engine.take(requests[0]), engine.take(requests[2]), return_exceptions=True
+        waiting.take(requests[0]), waiting.take(requests[2]), return_exceptions=True
     )
     assert [type(outcome) for outcome in outcomes] == [ShardsMissing] * 2
     assert outcomes[0].detail == {"step": 4, "missing": [1]}
@@ -263,9 +270,8 @@ async def test_a_missing_shard_is_named_at_the_deadline(engine):
 async def test_a_shard_waits_no_longer_than_its_caller(engine):
     """A request's own deadline cuts the wait short."""
     began = time.monotonic()
-    patient = AdvantageEngine(engine.store, shards_deadline_s=30.0)
     with pytest.raises(ShardsMissing):
-        await patient.take(request_of(0, shard=Shard(0, 2), deadline_s=0.05))
+        await engine.take(request_of(0, shard=Shard(0, 2), deadline_s=0.05))
     assert time.monotonic() - began < 10.0
 
 
@@ -290,10 +296,10 @@ async def test_a_shard_that_is_sent_again_after_the_step_is_a_replay(engine):
     assert list(map(content, first)) == list(map(content, again))
 
 
-async def test_a_shard_cannot_change_its_mind(engine):
+async def test_a_shard_cannot_change_its_mind(engine, hasty):
     """The same shard with other rewards is refused while the step gathers."""
     with pytest.raises(ShardsMissing):
-        await engine.take(request_of(0, shard=Shard(0, 2)))
+        await hasty.take(request_of(0, shard=Shard(0, 2)))
     with pytest.raises(StepConflict, match="shard 0 of step 0"):
         await engine.take(request_of(0, rollouts=many_rollouts(1), shard=Shard(0, 2)))
 
@@ -308,19 +314,19 @@ async def test_a_shard_cannot_change_its_mind(engine):
     ],
     ids=["count", "estimator", "spec", "filter"],
 )
-async def test_the_shards_of_a_step_agree_on_its_terms(engine, other):
+async def test_the_shards_of_a_step_agree_on_its_terms(engine, hasty, other):
     """A shard with another count, estimator, spec or filter than the first is refused with both."""
     with pytest.raises(ShardsMissing):
-        await engine.take(request_of(0, shard=Shard(0, 2)))
+        await hasty.take(request_of(0, shard=Shard(0, 2)))
     with pytest.raises(StepConflict, match="disagree") as refusal:
         await engine.take(request_of(0, **other))
     assert refusal.value.detail["expected"] != refusal.value.detail["got"]
 
 
-async def test_a_step_is_not_taken_whole_while_it_gathers_shards(engine):
+async def test_a_step_is_not_taken_whole_while_it_gathers_shards(engine, hasty):
     """Whole and in parts at once is a conflict, before anything is folded."""
     with pytest.raises(ShardsMissing):
-        await engine.take(request_of(0, shard=Shard(0, 2)))
+        await hasty.take(request_of(0, shard=Shard(0, 2)))
     with pytest.raises(StepConflict, match="being gathered in parts"):
         await engine.take(request_of(0))
 

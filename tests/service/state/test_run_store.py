@@ -132,12 +132,12 @@ async def test_only_the_latest_records_and_answers_are_kept(store):
 
 async def test_answers_expire(open_store):
     """A run that is left alone for long enough loses its answers, and nothing else."""
-    store = await open_store(Retention(record_steps=6, answer_steps=3, expire_s=0.05))
+    store = await open_store(Retention(record_steps=6, answer_steps=3, expire_s=1.0))
     now = replace(head_at(0), updated_at=time.time())
     assert await store.write(RUN, replace(write_of(0, answers=[b"answer"]), head=now))
     assert (await store.read(RUN, 0, 0)).answer is not None
     await store.gather(RUN, offer_of(5))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(1.3)
     reading = await store.read(RUN, 0, 0)
     assert reading.answer is None
     assert reading.head is not None
