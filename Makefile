@@ -4,6 +4,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 export PIP_CONSTRAINT := $(CURDIR)/deploy/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_RETRIES := 10
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
@@ -34,8 +35,8 @@ lint: venv  ## Format, lint, types, import contracts
 test: lint  ## Everything that CI runs
 	$(PY) -m pytest -m "not long"
 
-test-long: lint  ## The same, and what takes minutes: exhaustive pairs, long fuzzing
-	$(PY) -m pytest
+test-long: lint  ## The same, and what takes minutes: exhaustive pairs, long fuzzing, new examples
+	HYPOTHESIS=search $(PY) -m pytest
 
 conformance: venv  ## Try the client in verl, ms-swift, NeMo-Gym and Ray, each in an environment of its own
 	$(PY) -m tests.conformance
