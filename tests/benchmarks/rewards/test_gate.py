@@ -7,7 +7,7 @@ from tests.benchmarks.rewards.rounds import Rounds, Turn
 from tests.benchmarks.rewards.ways import Shape, by_hand, library
 
 SHAPE = Shape(24, 8, quick=16)
-ROUNDS = 3
+ROUNDS = 7
 
 
 @pytest.mark.promise(57)
