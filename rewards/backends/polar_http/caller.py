@@ -41,13 +41,19 @@ class Caller:
         ]
 
     async def probe(self, server: Server) -> None:
-        """Ask one server for a known score; whatever comes instead takes it out of service."""
-        if not server.breaker.allows(time.monotonic()):
+        """Ask one server for a known score; whatever comes instead takes it out of service.
+
+        Calls that are cut short by their callers' deadlines say nothing about a server, so one at
+        work is asked as well: it has more time, and an answer to another call is as good.
+        """
+        begun = time.monotonic()
+        if not server.breaker.allows(begun):
             return
+        idle_s, busy_s = self._options.probe_timeout_s, self._options.busy_probe_timeout_s
         try:
-            await self._call(server, [PROBE], self._options.probe_timeout_s)
+            await self._call(server, [PROBE], busy_s if server.in_flight else idle_s)
         except CallFailed as failed:
-            if failed.fault is not BUSY:
+            if failed.fault is not BUSY and server.last_success < begun:
                 server.take_out(failed, time.monotonic())
 
     def usage(self) -> Mapping[str, float]:

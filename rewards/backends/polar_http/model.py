@@ -114,6 +114,5 @@ class PolarHttp:
         quiet_s = self._options.probe_every_s - pause_s
         while True:
             await asyncio.sleep(pause_s)
-            # A server at work shows by itself whether it answers.
-            if not server.in_flight and time.monotonic() >= server.last_success + quiet_s:
+            if time.monotonic() >= server.last_success + quiet_s:
                 await caller.probe(server)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class HttpOptions:
     """Bounds of one call and of its repetition, in items, characters and seconds.
 
-    `probe_every_s` is how long a server may go without a success before it is asked for one.
+    `probe_every_s` is how long a server may go without a success before it is asked for one. It
+    has `probe_timeout_s` for that, or `busy_probe_timeout_s` while it has other calls to answer.
     """
 
     chunk_items: int = 32
@@ -21,6 +22,7 @@ class HttpOptions:
     longest_pause_s: float = 2.0
     probe_every_s: float = 1.0
     probe_timeout_s: float = 5.0
+    busy_probe_timeout_s: float = 15.0
     draw: Callable[[float, float], float] = random.uniform
 
     def pause_s(self, attempt: int, asked_s: float) -> float:

@@ -18,6 +18,7 @@ from rewards.ports import Comparison
 from tests.model_servers import (
     POISON,
     hang,
+    honest,
     reset,
     saying,
     status,
@@ -262,18 +263,16 @@ def process():
         started.kill()
 
 
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
 @pytest.mark.promise(46)
-def test_a_server_that_dies_is_noticed_within_two_seconds(process, blow):
+def test_a_server_that_dies_is_noticed_within_two_seconds(process):
     """Readiness is truth, with nobody asking for scores; the default probes see to it."""
     started, address = process
-    options = HttpOptions(probe_timeout_s=0.3)
 
     async def run():
-        model = PolarHttp(Addresses.read(f"http+vllm://{address}"), options=options)
+        model = PolarHttp(Addresses.read(f"http+vllm://{address}"))
         await model.start()
         ready = model.health().ready, await model.compare(ITEMS)
-        os.kill(started.pid, blow)
+        os.kill(started.pid, signal.SIGKILL)
         struck = time.monotonic()
         await until(lambda: not model.health().ready)
         seconds = time.monotonic() - struck
@@ -285,3 +284,73 @@ def test_a_server_that_dies_is_noticed_within_two_seconds(process, blow):
     assert scores == expected(ITEMS)
     assert seconds < 2.0
     assert not health.ready
+
+
+# What a server that says nothing has time for, and how long it takes to notice that, at most.
+SHIPPED = HttpOptions()
+HASTY = HttpOptions(probe_every_s=0.2, probe_timeout_s=0.5, busy_probe_timeout_s=0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "calls_every_s", "within_s"),
+    [
+        pytest.param(HASTY, None, 10.0, id="idle"),
+        pytest.param(HASTY, 0.1, 10.0, id="at-work"),
+        pytest.param(SHIPPED, None, 8.0, id="shipped-idle", marks=pytest.mark.long),
+        pytest.param(SHIPPED, 0.4, 18.0, id="shipped-at-work", marks=pytest.mark.long),
+    ],
+)
+@pytest.mark.promise(46)
+@pytest.mark.promise(47)
+def test_a_server_that_says_nothing_is_noticed(process, options, calls_every_s, within_s):
+    """Frozen, it accepts calls; that all of them end at their deadlines does not hide it.
+
+    It is noticed within the timeout of a probe, and what is asked afterwards is told at once.
+    """
+    started, address = process
+
+    async def run():
+        model = PolarHttp(Addresses.read(f"http+vllm://{address}"), options=options)
+        await model.start()
+        assert model.health().ready
+        os.kill(started.pid, signal.SIGSTOP)
+        struck = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            while model.health().ready and time.monotonic() < struck + 2 * within_s:
+                if calls_every_s is not None:
+                    deadline = time.monotonic() + 2.5 * calls_every_s
+                    group.create_task(model.compare(ITEMS, deadline=deadline))
+                await asyncio.sleep(calls_every_s or 0.1)
+            seconds, health = time.monotonic() - struck, model.health()
+        os.kill(started.pid, signal.SIGCONT)
+        up = await until(lambda: model.health().ready)
+        await model.close()
+        return seconds, health, up
+
+    seconds, health, up = asyncio.run(run())
+    assert not health.ready
+    assert "no answer within" in health.reason
+    assert seconds < within_s
+    assert up
+
+
+def test_a_server_that_is_slow_but_answers_is_not_given_up():
+    """Its canary waits behind other calls; that those are answered is sign enough."""
+    options = replace(QUICK, probe_every_s=0.05, busy_probe_timeout_s=0.4, calls_per_server=8)
+
+    async def slow(server, request, texts):
+        if "question" in texts[0]:
+            await asyncio.sleep(0.1)
+            return await honest(server, request, texts)
+        return await hang(server, request, texts)
+
+    async def run():
+        async with polar(options=options) as (model, [server]):
+            server.always = slow
+            asked, down = server.probes, []
+            while server.probes < asked + 3:
+                down.append(not model.health().ready)
+                await asyncio.gather(*(model.compare(ITEMS[:1]) for _ in range(3)))
+            return down
+
+    assert not any(asyncio.run(run()))
