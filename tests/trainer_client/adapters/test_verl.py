@@ -2,13 +2,16 @@
 
 import asyncio
 import json
-from types import SimpleNamespace
+import sys
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tests.trainer_client.scripted import UNKNOWN, UNREADABLE
+from trainer_client.adapters import verl
 from trainer_client.adapters.verl import RewardServiceManager, compute_score
+from trainer_client.counting import StepCounter
 from trainer_client.errors import BadCall, RewardUnavailable
 
 KEYS = {"score", "acc", "format", "structure", "scored"}
@@ -119,3 +122,120 @@ def test_a_manager_scores_the_last_response_without_its_padding(server, environm
         "u2",
         "2+2?",
     )
+
+
+class Cluster(ModuleType):
+    """As much of Ray as the adapter uses: actors by name, whose calls are done when asked for."""
+
+    def __init__(self):
+        super().__init__("ray")
+        self.actors = {}
+        self.asked = []
+
+    def remote(self, kind):
+        """Make an actor's class, whose only instance has the name of its options."""
+
+        def options(name, **rest):
+            self.asked.append(rest)
+            return SimpleNamespace(remote=lambda: self.actors.setdefault(name, Actor(kind())))
+
+        return SimpleNamespace(options=options)
+
+    def get(self, value):
+        """Wait for what an actor returns."""
+        return value
+
+
+class Actor:
+    """The methods of an object, each called by its `remote`."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return SimpleNamespace(remote=getattr(self.inner, name))
+
+
+@pytest.fixture
+def cluster(monkeypatch, environment):
+    """A job of its own: a cluster, a named run and its steps."""
+    environment(run="job")
+    ray = Cluster()
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(verl, "steps", StepCounter())
+    return ray
+
+
+@pytest.fixture
+def batch():
+    """Rewards on the last token of four responses to two prompts, and which tokens count."""
+    torch = pytest.importorskip("torch")
+    rewards = torch.zeros(4, 3, dtype=torch.float64)
+    rewards[:, 2] = torch.tensor([2.0, 1.0, 0.5, 0.25])
+    mask = torch.tensor([[1, 1, 1], [1, 1, 0], [1, 0, 0], [1, 1, 1]])
+    return rewards, mask, np.array(["u1", "u1", "u2", "u2"], dtype=object)
+
+
+def test_a_batch_takes_a_step_of_the_run(server, cluster, batch):
+    """The tasks are those that managers remembered; each token that counts has the advantage."""
+    rewards, mask, uids = batch
+    for uid, task in (("u1", "math"), ("u2", "ocr")):
+        verl.task_directory().remember.remote(uid, task)
+    advantages, returns = verl.ema_grpo(rewards, mask, config=None, index=uids, more=1)
+    assert (advantages == rewards.sum(dim=1, keepdim=True) * mask).all()
+    assert returns is advantages
+    (step,) = [seen.json for seen in server.posts]
+    assert (step["run"], step["step"]) == ("job", 0)
+    assert step["rewards"] == [2.0, 1.0, 0.5, 0.25]
+    assert step["groups"] == ["u1", "u1", "u2", "u2"]
+    assert step["tasks"] == ["math", "math", "ocr", "ocr"]
+    verl.ema_grpo(rewards, mask, index=uids)
+    assert server.posts[-1].json["step"] == 1
+    assert len(cluster.actors) == 1
+    assert all(asked["get_if_exists"] and not asked["num_cpus"] for asked in cluster.asked)
+
+
+def test_a_prompt_that_no_manager_scored_has_no_task(server, cluster, batch):
+    """Its advantage would be divided by another task's deviation."""
+    del cluster
+    rewards, mask, uids = batch
+    verl.task_directory().remember.remote("u1", "math")
+    with pytest.raises(BadCall, match="2 prompts: use RewardServiceManager"):
+        verl.ema_grpo(rewards, mask, index=uids)
+    assert not server.posts
+
+
+def test_a_manager_tells_the_task_of_its_prompt(cluster):
+    """That is all that the estimator hears of a prompt but its name."""
+    columns = {
+        "data_source": np.array(["demo"], dtype=object),
+        "reward_model": np.array([{"ground_truth": "4"}], dtype=object),
+        "extra_info": np.array([{"kind": "OCR"}], dtype=object),
+        "uid": np.array(["u1"], dtype=object),
+    }
+    tokens = {"responses": np.array([[1, 1]]), "attention_mask": np.array([[1, 1]])}
+    tokenizer = SimpleNamespace(decode=lambda ids, **_: "x" * len(ids))
+    manager = RewardServiceManager(config=SimpleNamespace(reward={}), tokenizer=tokenizer)
+    asyncio.run(manager.run_single(Data(tokens, columns)))
+    (actor,) = cluster.actors.values()
+    assert actor.inner.recall(["u1", "u2"]) == ["ocr", None]
+
+
+def test_the_estimator_is_made_known_once(monkeypatch):
+    """The module may be imported by the driver and by its plugins."""
+    core = ModuleType("verl.trainer.ppo.core_algos")
+    core.ADV_ESTIMATOR_REGISTRY = {}
+    calls = []
+
+    def register_adv_est(name):
+        calls.append(name)
+        return lambda function: core.ADV_ESTIMATOR_REGISTRY.setdefault(name, function)
+
+    core.register_adv_est = register_adv_est
+    for name in ("verl", "verl.trainer", "verl.trainer.ppo"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, core.__name__, core)
+    verl.register()
+    verl.register()
+    assert core.ADV_ESTIMATOR_REGISTRY["ema_grpo"] is verl.ema_grpo
+    assert calls == ["ema_grpo"]
