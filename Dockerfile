@@ -12,8 +12,11 @@ COPY deploy/constraints.txt deploy/
 # What pyproject.toml names has to exist; the real ones come after the dependencies' layer.
 RUN python -m venv /venv && touch README.md LICENSE
 
+# To read Meta's .pt files: --build-arg EXTRAS=service,async,tracing,polar,sam2,sam2-native; this
+# brings torchvision, and no CUDA code is compiled for it.
 FROM build AS build-gpu
-RUN --mount=type=cache,target=/cache /venv/bin/pip install '.[service,async,tracing,polar,sam2]'
+ARG EXTRAS=service,async,tracing,polar,sam2
+RUN --mount=type=cache,target=/cache SAM2_BUILD_CUDA=0 /venv/bin/pip install ".[${EXTRAS}]"
 COPY . .
 RUN --mount=type=cache,target=/cache /venv/bin/pip install --no-deps --force-reinstall .
 

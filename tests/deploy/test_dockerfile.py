@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import tomllib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -74,6 +75,18 @@ def test_state_is_kept_in_a_volume(target):
     assert f"--owner=rewards --group=rewards {' '.join(volumes)}" in " ".join(
         rest for word, rest in FILE.instructions(target) if word == "RUN"
     )
+
+
+def test_the_gpu_image_takes_extras_that_there_are():
+    """By default those of both models; the guide's build adds what reads Meta's own files."""
+    known = set(
+        tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    )
+    usual = set(FILE.last("build-gpu", "ARG").removeprefix("EXTRAS=").split(","))
+    guide = (ROOT / "deploy/README.md").read_text()
+    [wanted] = re.findall(r"--build-arg EXTRAS=(\S+)", guide)
+    assert {"polar", "sam2"} < usual <= known
+    assert set(wanted.split(",")) == usual | {"sam2-native"} <= known
 
 
 def test_base_images_have_a_version():

@@ -40,7 +40,8 @@ def open_sam2(
         precision = "bfloat16" if kind == "cuda" else "float32"
     return Sam2MaskModel(
         partial(_load, backend, path, device=chosen, precision=precision),
-        name=path.stem,
+        # The sizes of SAM 2.1 have a point in their names, so a folder's name has no suffix.
+        name=path.name.removesuffix(".pt"),
         cache_bytes=cache_bytes,
         frames_at_once=AT_ONCE[kind][0],
         prompts_at_once=AT_ONCE[kind][1],
@@ -62,6 +63,7 @@ def _load_native(path: Path, *, device: str, precision: str) -> Network:
     return load_native(path, device=device, precision=precision)
 
 
+EXTRAS: Mapping[Backend, str] = {"transformers": "sam2", "native": "sam2,sam2-native"}
 LOADERS: Mapping[Backend, Callable[..., Network]] = {
     "transformers": _load_transformers,
     "native": _load_native,
@@ -72,4 +74,7 @@ def _load(backend: Backend, path: Path, *, device: str, precision: str) -> Netwo
     try:
         return LOADERS[backend](path, device=device, precision=precision)
     except ImportError as error:
-        raise BadModel(f"the {backend} backend of SAM 2 needs a package: {error}") from error
+        raise BadModel(
+            f"the {backend} backend of SAM 2 needs a package: {error}; "
+            f"install reward-service[{EXTRAS[backend]}]"
+        ) from error
