@@ -172,7 +172,7 @@ KINDS = (
     RewardKind("segmentation", "0: needs a media type", NO_PROMPTS, _as_it_is, score_without_media),
     RewardKind(
         "mask",
-        "IoU of the mask that SAM2 draws from the answer",
+        "IoU of the mask that SAM2 draws from the answer, of at most 256 points",
         IMAGE_PROMPT,
         _as_it_is,
         score_without_model,
@@ -182,7 +182,7 @@ KINDS = (
     ),
     RewardKind(
         "mask",
-        "J&F of the masks that SAM2 tracks from the answer",
+        "J&F of the masks that SAM2 tracks from the answer, of at most 256 points",
         CLIP_PROMPT,
         _as_it_is,
         score_without_model,

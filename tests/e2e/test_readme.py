@@ -13,12 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.running import running
 from tests.house.readme import DOCUMENTS
 from tests.house.source import ROOT
+from tests.tiny_sam2 import save_tiny_sam2
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SERVICE = "http://127.0.0.1:8080"
 ANYTHING = "…"
+LOOKS = "examples/mask/"
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,22 @@ EXAMPLES = list(examples())
 
 @pytest.fixture(scope="module")
 def folder(service, tmp_path_factory):
-    """Where a reader stands: an empty folder, and a run to carry elsewhere."""
+    """Where a reader stands: a folder with the examples, and a run to carry elsewhere."""
     step = {"run": "job-41", "step": 1, "rewards": [1.0, 0.0], "groups": ["p", "p"]}
     body = json.dumps(step | {"tasks": ["math", "math"]})
     assert service.http.request("POST", f"{service.url}/advantage", body=body).status == 200
-    return tmp_path_factory.mktemp("reader")
+    reader = tmp_path_factory.mktemp("reader")
+    (reader / "examples").symlink_to(ROOT / "examples")
+    return reader
+
+
+@pytest.fixture(scope="module")
+def looking(tmp_path_factory):
+    """A service with a mask model, of random weights under the name of a real one."""
+    room = tmp_path_factory.mktemp("looking")
+    checkpoint = save_tiny_sam2(room / "sam2.1-hiera-tiny")
+    with running("--sam2", str(checkpoint), "--media-dir", str(room / "media")) as service:
+        yield service
 
 
 def run(example: Example, url: str, folder: Path) -> str:
@@ -92,8 +106,9 @@ def matches(shown: object, real: object) -> bool:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples are for curl")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.title)
-def test_an_example_prints_what_it_shows(example, service, folder):
+def test_an_example_prints_what_it_shows(example, folder, request):
     """What a reader copies from a document works, and answers as the document says."""
+    service = request.getfixturevalue("looking" if LOOKS in example.code else "service")
     printed = run(example, service.url, folder)
     if example.output_language == "json":
         assert matches(json.loads(example.output), json.loads(printed)), printed

@@ -223,3 +223,9 @@ def test_the_structure_asks_for_a_box_and_lists_of_points(media):
     assert shape.reward(answer(), ()) == (0.5 if media == "image" else 0.0)
     assert shape.fits(whole)
     assert not shape.fits(answer(time=1, boxes=[1, 2, 3, float("inf")]))
+
+
+@pytest.mark.parametrize("media", ["image", "video"])
+def test_callers_are_told_how_many_points_there_may_be(media):
+    """The number stands in what `GET /kinds` says, as in the reason of a miss."""
+    assert f"at most {MOST_POINTS} points" in lookup("mask", media).doc
