@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from trainer_client.errors import BadCall
 
@@ -25,7 +25,8 @@ class ClientConfig:
     connection. Pauses between attempts are drawn uniformly from 0 to `first_pause_s` doubled
     each time, up to `longest_pause_s`. `concurrency` bounds how many parts of one batch are under
     way at once; `rounds` how often an item is sent that comes back unscored because a worker or
-    a model was in trouble. Proxy variables are ignored unless `trust_env` is set.
+    a model was in trouble. Proxy variables are ignored unless `trust_env` is set. A password in the
+    URL is the `api_key`, unless another is given, and does not stay in it.
     """
 
     url: str = "http://127.0.0.1:8080"
@@ -46,6 +47,11 @@ class ClientConfig:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise BadCall(f"url: expected http://host[:port][/prefix]; got {self.url!r}")
+        if parts.password is not None:
+            # As callers have it that can be given a URL alone; it must not stand in any log.
+            plain = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+            object.__setattr__(self, "url", plain)
+            object.__setattr__(self, "api_key", self.api_key or unquote(parts.password))
         for name in ("concurrency", "rounds"):
             if getattr(self, name) < 1:
                 raise BadCall(f"{name}: expected at least 1; got {getattr(self, name)!r}")

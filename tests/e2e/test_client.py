@@ -170,3 +170,23 @@ def test_a_service_that_comes_back_costs_patience_and_nothing_else(tmp_path):
             call.join(60)
             assert late[0].state_version == taken.state_version + 1
             assert client.advantage(**step(1, "back")).replayed
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param({"kind": "colour"}, id="unknown-kind"),
+        pytest.param({"kind": ""}, id="no-kind"),
+        pytest.param({"group": "g" * 300}, id="long-group"),
+        pytest.param({"ground_truth": None}, id="no-truth"),
+    ],
+)
+def test_bad_items_leave_the_others_their_rewards(client, bad):
+    """The service refuses the request and names them; all of them together it refuses for good."""
+    good = {"kind": "ocr", "response": RIGHT, "ground_truth": "the cat"}
+    items = [good | bad if at % 3 == 1 else good for at in range(9)]
+    assert client.reward(items).rewards == [1.5, None, 1.5] * 3
+    if bad != {"ground_truth": None}:
+        with pytest.raises(RewardRefused) as refused:
+            client.reward([good | bad] * 2)
+        assert refused.value.items

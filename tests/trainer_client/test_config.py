@@ -43,3 +43,14 @@ def test_a_client_takes_a_url_settings_or_nothing(monkeypatch):
     here = ClientConfig.of("http://here:3")
     assert (here.url, here.api_key) == ("http://here:3", "key")
     assert ClientConfig.of(None).url == "http://elsewhere:1"
+
+
+@pytest.mark.parametrize(
+    ("given", "key"), [({}, "s3/cret"), ({"api_key": "other"}, "other")], ids=["url", "both"]
+)
+def test_a_password_in_the_url_is_the_key(given, key):
+    """It goes into the header, and is seen neither in the URL nor in what is printed."""
+    config = ClientConfig(url="https://x:s3%2Fcret@rewards:8080/prefix", **given)
+    assert (config.url, config.api_key) == ("https://rewards:8080/prefix", key)
+    assert config.request_headers()["Authorization"] == f"Bearer {key}"
+    assert key not in repr(config)

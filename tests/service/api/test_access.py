@@ -1,7 +1,9 @@
 """Tests for `service.api.access`, over real sockets."""
 
+import asyncio
 from dataclasses import replace
 
+import aiohttp
 import pytest
 import urllib3
 from fastapi.routing import APIRoute
@@ -100,6 +102,20 @@ def test_a_key_may_come_as_a_password(keyed, user):
     assert keyed.post("/advantage", step("job-1"), **basic("scorer", user)).status == 403
     assert keyed.post("/advantage", step("job-1"), **basic("job", user)).status == 200
     assert keyed.post("/advantage", step("job-1", 1), **basic("other", user)).status == 403
+
+
+def test_a_url_is_all_that_a_stock_caller_needs(keyed):
+    """OpenRLHF and slime post with aiohttp to a URL that they are given, and set no header."""
+    sample = {"prompt": "", "response": ITEM["response"], "label": ITEM["ground_truth"]}
+
+    async def post(user):
+        url = f"http://{user}127.0.0.1:{keyed.port}/compat/slime?kind=ocr"
+        async with aiohttp.ClientSession() as session, session.post(url, json=sample) as answer:
+            return answer.status
+
+    assert asyncio.run(post(f"x:{HOLDERS['scorer'][0]}@")) == 200
+    assert asyncio.run(post(f"x:{HOLDERS['operator'][0]}@")) == 403
+    assert asyncio.run(post("")) == 401
 
 
 @pytest.mark.parametrize(
