@@ -53,13 +53,11 @@ def test_poison_costs_its_item_and_nobody_else(service):
 
 
 @pytest.mark.promise(12)
-def test_a_deadline_returns_what_is_done(service):
+def test_a_deadline_returns_what_is_done():
     """At the deadline the caller has the quick items, and the slow one is his to send again."""
-    hanging = {**HANGING, "ground_truth": "2"}
-    answer = service.post(
-        "/reward", {"items": [hanging, {**GOOD, "kind": "ocr"}], "deadline_ms": 700}
-    )
-    late, quick = answer.json()["results"]
+    batch = {"items": [HANGING, {**GOOD, "kind": "ocr"}], "deadline_ms": 3000}
+    with running("--worker-cpu-s", "60") as service:
+        late, quick = service.post("/reward", batch).json()["results"]
     assert late["error"]["code"] == "deadline_exceeded"
     assert late["error"]["retryable"]
     assert quick["status"] == "scored"
@@ -99,7 +97,7 @@ def posting(service, batch):
 @pytest.mark.promise(44)
 def test_sigterm_drains():
     """Not ready at once, still serving for the delay; what is in flight is finished; status 0."""
-    with running("--drain-delay-s", "2", environment={"REWARDS_WORKER_CPU_S": "1"}) as service:
+    with running("--drain-delay-s", "5", environment={"REWARDS_WORKER_CPU_S": "1"}) as service:
         with posting(service, {"items": [HANGING, GOOD]}) as in_flight:
             children = service.children()
             service.process.send_signal(signal.SIGTERM)
@@ -108,7 +106,7 @@ def test_sigterm_drains():
             assert (answer.status, answer.headers["connection"]) == (200, "close")
             assert service.process.wait(30) == 0
         assert in_flight[0].json()["results"][1]["reward"] == 1.5
-        assert not any(map(is_running, children))
+        service.wait_until(lambda: not any(map(is_running, children)), within_s=10)
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", service.port))
 
@@ -125,7 +123,7 @@ def test_a_second_signal_ends_it_now():
         [answer] = in_flight
         assert (answer.status, answer.json()["code"]) == (503, "draining")
         assert children
-        assert not any(map(is_running, children))
+        service.wait_until(lambda: not any(map(is_running, children)), within_s=10)
 
 
 def test_ctrl_c_leaves_nothing_running():
@@ -136,7 +134,7 @@ def test_ctrl_c_leaves_nothing_running():
         os.killpg(service.process.pid, signal.SIGINT)
         assert service.process.wait(20) == 0
         assert children
-        assert not any(map(is_running, children))
+        service.wait_until(lambda: not any(map(is_running, children)), within_s=10)
 
 
 @pytest.mark.promise(18)

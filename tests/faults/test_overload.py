@@ -114,7 +114,7 @@ def test_a_model_that_hangs_harms_nobody_else_and_comes_back():
             model.server.always = hang
             begun = time.monotonic()
             late, quick = service.post(
-                "/reward", {"items": [open_ended, ocr], "deadline_ms": 700}
+                "/reward", {"items": [open_ended, ocr], "deadline_ms": 3000}
             ).json()["results"]
             assert time.monotonic() - begun < 30
             assert (late["error"]["code"], late["error"]["retryable"]) == (

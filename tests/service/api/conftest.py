@@ -36,7 +36,7 @@ LIMITS = Limits(
     rollouts=64,
     shards_deadline_ms=500,
     deadline_ms=5_000,
-    body_timeout_s=1.0,
+    body_timeout_s=3.0,
     capacity=Capacity(body_bytes=400_000, waiting_items=128, active_items=64),
 )
 

@@ -22,7 +22,7 @@ def body(items, **fields):
 @pytest.mark.promise(3)
 def test_a_flood_is_answered_200_or_429_and_nothing_else(service):
     """Twice what may wait: some are scored, the others told when to come again."""
-    service.engine.delay_s = 0.3
+    service.engine.delay_s = 1.0
     with ThreadPoolExecutor(12) as callers:
         answers = list(callers.map(lambda _: service.post("/reward", body(32)), range(12)))
     statuses = [answer.status for answer in answers]
@@ -68,7 +68,7 @@ def test_requests_without_a_run_are_fair_by_caller(service):
 @pytest.mark.promise(12)
 def test_what_has_no_turn_by_its_deadline_is_unscored_and_retryable(service):
     """The caller is not kept waiting for a turn that comes too late."""
-    service.engine.delay_s = 1.0
+    service.engine.delay_s = 2.0
     with ThreadPoolExecutor(1) as other:
         first = other.submit(service.post, "/reward", body(64))
         service.wait_until(lambda: service.container.admission.usage()["active_items"] == 64)
@@ -84,7 +84,7 @@ def test_what_has_no_turn_by_its_deadline_is_unscored_and_retryable(service):
 @pytest.mark.promise(13)
 def test_a_caller_that_leaves_the_queue_leaves_nothing_behind(service):
     """Waiting items are given back when nobody waits for them."""
-    service.engine.delay_s = 0.5
+    service.engine.delay_s = 2.0
     with ThreadPoolExecutor(1) as other:
         first = other.submit(service.post, "/reward", body(64))
         service.wait_until(lambda: service.container.admission.usage()["active_items"] == 64)

@@ -150,7 +150,7 @@ def test_a_compressed_body_is_refused(looking):
 
 
 def test_a_body_that_drips_is_cut_off(looking):
-    """The patience of `body_timeout_s` is a second here."""
+    """The patience of `body_timeout_s` is three seconds here."""
     with looking.connect() as connection:
         connection.sendall(
             b"PUT /media/" + b"0" * 64 + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx"
