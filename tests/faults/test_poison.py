@@ -141,11 +141,15 @@ def test_poison_among_good_neighbours(service, number):
 @pytest.mark.promise(18)
 def test_a_worker_that_is_killed_is_gone(service):
     """After endless answers every worker is another process, and none of the old is left."""
+
+    def replaced():
+        return before - set(service.children())
+
+    service.wait_until(lambda: len(service.children()) == 1 + WORKERS)
     before = set(service.children())
     sent_while_alive(service, [answered("math", f"{n}**9**9**9", "42") for n in range(2, 8)])
-    replaced = before - set(service.children())
-    assert len(replaced) >= WORKERS
-    assert not any(map(is_running, replaced))
+    service.wait_until(lambda: len(replaced()) >= WORKERS, within_s=10)
+    service.wait_until(lambda: not any(map(is_running, replaced())), within_s=10)
     service.wait_until(lambda: len(service.children()) == len(before))
     assert reward_of(service, GOOD) == 1.5
 
