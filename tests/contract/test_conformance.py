@@ -34,7 +34,11 @@ def test_the_service_does_what_its_document_says(tmp_path):
         url = f"{service.url}/openapi.json"
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)]
         done = subprocess.run(
-            [*command, "run", url, *OPTIONS, *holding], capture_output=True, text=True, check=False
+            [*command, "run", url, *OPTIONS, *holding],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
         )
         assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
         assert f"Tested: {len(OPERATIONS)}" in done.stdout

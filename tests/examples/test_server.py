@@ -33,12 +33,15 @@ def test_an_interrupted_program_leaves_nothing_running(tmp_path, ending):
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    url = process.stdout.readline().strip()
-    assert urllib3.request("GET", f"{url}/readyz").status == 200
-    family = descendants(process.pid)
-    assert len(family) > 1
-    process.send_signal(ending)
-    process.communicate(timeout=60)
+    try:
+        url = process.stdout.readline().strip()
+        assert urllib3.request("GET", f"{url}/readyz").status == 200
+        family = descendants(process.pid)
+        assert len(family) > 1
+        process.send_signal(ending)
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
     for _ in range(200):
         if not any(map(is_running, family)):
             break

@@ -38,7 +38,9 @@ def ask(connection):
     connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
     answer = b""
     while not answer.endswith(b"}"):
-        answer += connection.recv(65536)
+        part = connection.recv(65536)
+        assert part, answer
+        answer += part
     assert answer.startswith(b"HTTP/1.1 200")
 
 

@@ -44,6 +44,8 @@ class ScriptedServer(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    # As many may come at once.
+    request_queue_size = 1024
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -50,7 +51,11 @@ def race(path, writes):
     """Two processes that count up in one file; their exit codes."""
     command = [sys.executable, "-c", textwrap.dedent(COUNT_UP), path, str(writes)]
     racers = [subprocess.Popen(command) for _ in range(2)]
-    return [racer.wait(timeout=60) for racer in racers]
+    try:
+        return [racer.wait(timeout=60) for racer in racers]
+    finally:
+        for racer in racers:
+            racer.kill()
 
 
 async def test_two_processes_share_a_file_without_losing_a_write(path):
@@ -107,6 +112,17 @@ async def test_what_cannot_be_opened_is_named(tmp_path, content):
         await SqliteStore.open(str(path))
 
 
+async def write_at_last(store, write):
+    """Write as soon as the store is no longer away."""
+    limit = time.monotonic() + 60
+    while True:
+        try:
+            return await store.write("job", write)
+        except StateUnavailable:
+            assert time.monotonic() < limit
+            await asyncio.sleep(0.05)
+
+
 async def test_a_file_that_is_locked_is_away_for_a_while(path):
     """A writer that cannot get its turn hears so in time, and the next one is served."""
     store = await SqliteStore.open(path, timeout_s=0.2)
@@ -117,12 +133,7 @@ async def test_a_file_that_is_locked_is_away_for_a_while(path):
             await store.write("job", write)
         other.execute("ROLLBACK")
     other.close()
-    while True:
-        try:
-            await store.write("job", write)
-            break
-        except StateUnavailable:
-            await asyncio.sleep(0.05)
+    await write_at_last(store, write)
     assert (await store.read("job", 0, 0)).head.mark.version == 1
     await store.close()
 
