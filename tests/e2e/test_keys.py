@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import urllib3
@@ -16,6 +17,9 @@ from trainer_client.config import ClientConfig
 from trainer_client.errors import RewardRefused
 
 PAYLOAD = "nobody may read this in a log either"
+NEEDS_IPV6 = pytest.mark.skipif(
+    not Path("/proc/net/if_inet6").exists(), reason="needs a kernel that knows IPv6"
+)
 ITEM = {
     "kind": "ocr",
     "response": f"<think>{PAYLOAD}</think><answer>{PAYLOAD}</answer>",
@@ -158,7 +162,7 @@ def started(*options):
     )
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+@pytest.mark.parametrize("host", ["0.0.0.0", pytest.param("::", marks=NEEDS_IPV6)])
 def test_other_machines_are_let_in_with_keys_only(host):
     """An open address without keys is refused, with the way out; whoever means it says so."""
     refused = started("--host", host)

@@ -84,6 +84,7 @@ def run(example: Example, url: str, folder: Path) -> str:
         [sys.executable, "-c", code] if example.language == "python" else ["bash", "-ec", code]
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment |= dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1")
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
