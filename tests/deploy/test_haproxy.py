@@ -1,10 +1,13 @@
 """The balancer's configuration: valid, and slower than nothing that it waits for."""
 
+import http.client
 import subprocess
+from contextlib import closing
 
 import pytest
 
 from service.settings import Settings
+from tests.faults.balancer import Balancer
 from tests.house.source import ROOT
 from tests.tools import tool
 
@@ -29,6 +32,30 @@ def test_haproxy_accepts_the_configuration():
     command = [tool("haproxy"), "-c", "-q", "-f", CONFIG]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def balancer(tmp_path_factory):
+    """HAProxy itself, with nobody behind it."""
+    with Balancer(tmp_path_factory.mktemp("haproxy"), []) as balancer:
+        yield balancer
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/metrics", 404),
+        ("/metrics?a=b", 404),
+        ("/%6Detrics", 404),
+        ("/%6d%65%74%72%69%63%73", 404),
+        ("/reward", 503),
+    ],
+)
+def test_metrics_are_not_to_be_had_through_the_balancer(balancer, path, status):
+    """However the path is spelled, no replica is asked; 503 says that none is there."""
+    with closing(http.client.HTTPConnection("127.0.0.1", balancer.port, timeout=60)) as connection:
+        connection.request("GET", path)
+        assert connection.getresponse().status == status
 
 
 def test_a_replica_that_drains_is_out_of_turn_before_it_stops():
