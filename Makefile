@@ -82,8 +82,9 @@ demo: venv  ## Train a small language model against the service and show what it
 ablation: venv  ## Compare three estimators on four tasks, and our loop with TRL's: build/ablation
 	$(PY) -m examples.ablation
 
-readme: venv  ## Write the tables of the README anew
+readme: venv  ## Write anew the tables of the README, and the rules for Kubernetes
 	$(PY) -m tests.house.readme
+	$(PY) -m tests.deploy.operator_rules
 
 clean:  ## Remove what was built
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

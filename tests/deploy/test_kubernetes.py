@@ -15,6 +15,7 @@ from rewards.backends.polar_http.addresses import Addresses
 from service.settings import Settings
 from tests.deploy.containerfile import Containerfile
 from tests.deploy.metrics import selections
+from tests.deploy.operator_rules import COPY, operator_rules
 from tests.house.source import ROOT
 
 FOLDER = ROOT / "deploy/kubernetes"
@@ -32,7 +33,12 @@ overlays = pytest.mark.parametrize("overlay", OVERLAYS)
 @cache
 def built(overlay):
     """Every object of an overlay, by kind and name."""
-    command = [SCRIPTS / "kubectl", "kustomize", FOLDER / "overlays" / overlay]
+    return kustomized(FOLDER / "overlays" / overlay)
+
+
+def kustomized(folder):
+    """Every object that a folder makes, by kind and name."""
+    command = [SCRIPTS / "kubectl", "kustomize", folder]
     return read(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -277,6 +283,49 @@ def test_prometheus_scrapes_a_port_that_there_is(overlay):
     }
 
 
+@overlays
+def test_the_cluster_gets_the_rules_and_the_dashboards(overlay):
+    """Alerts and panels are those of one machine, under the label that Grafana's sidecar wants."""
+    objects = built(overlay)
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text())
+    assert objects["PrometheusRule", "reward-service"]["spec"] == rules
+    shown = objects["ConfigMap", "reward-service-dashboards"]
+    assert shown["metadata"]["labels"]["grafana_dashboard"] == "1"
+    files = (ROOT / "deploy/grafana/dashboards").glob("*.json")
+    assert shown["data"] == {file.name: file.read_text(encoding="utf-8") for file in files}
+
+
+def test_the_rules_of_the_operator_are_written_from_ours():
+    """`make readme` was run after the last change of a rule."""
+    assert COPY.read_text(encoding="utf-8") == operator_rules()
+
+
+@overlays
+def test_without_the_operator_nothing_of_it_is_wanted(overlay, tmp_path):
+    """One line has to go in a cluster that knows no ServiceMonitor."""
+    shutil.copytree(ROOT / "deploy", tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "kubernetes/overlays" / overlay / "kustomization.yaml"
+    text = path.read_text()
+    line = "components: [../../components/monitoring]\n"
+    assert line in text
+    path.write_text(text.replace(line, ""))
+    assert built(overlay).keys() - kustomized(path.parent).keys() == {
+        ("ServiceMonitor", "reward-service"),
+        ("PrometheusRule", "reward-service"),
+        ("ConfigMap", "reward-service-dashboards"),
+    }
+
+
+def test_whoever_comes_in_is_told_how():
+    """The guide sets every label that the network policy asks of a namespace."""
+    guide = (ROOT / "deploy/README.md").read_text(encoding="utf-8")
+    policy = built("cpu")["NetworkPolicy", "reward-service"]["spec"]
+    for rule in policy["ingress"]:
+        for source in rule["from"]:
+            [(label, value)] = source["namespaceSelector"]["matchLabels"].items()
+            assert re.search(rf"kubectl label namespace [A-Z]+ {label}={value}\n", guide)
+
+
 @pytest.mark.parametrize(
     ("overlay", "name"), [("gpu", "reward-service"), ("polar", "reward-polar")]
 )
@@ -316,13 +365,12 @@ def test_the_model_servers_are_the_ones_that_are_asked():
 
 def with_component(folder, overlay, component):
     """Every object of an overlay of somebody's own that adds a component to one of ours."""
-    shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
-    own = folder / "overlays/own"
+    shutil.copytree(ROOT / "deploy", folder, dirs_exist_ok=True)
+    own = folder / "kubernetes/overlays/own"
     own.mkdir()
     lines = [f"resources: [../{overlay}]", f"components: [../../components/{component}]"]
     (own / "kustomization.yaml").write_text("\n".join(lines))
-    command = [SCRIPTS / "kubectl", "kustomize", own]
-    return read(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return kustomized(own)
 
 
 @overlays
