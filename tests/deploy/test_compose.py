@@ -47,8 +47,9 @@ def test_the_service_gets_settings_that_exist():
 
 def test_the_model_server_is_the_one_that_is_asked():
     """With the README's line the service asks the container and the model that are there."""
-    told = re.findall(r"REWARDS_POLAR=(\S+) \\\n +docker", (DEPLOY / "README.md").read_text())
-    addresses = Addresses.read(Settings.read(variables(REWARDS_POLAR=told[0])).polar)
+    line = r"POLAR_REVISION=COMMIT REWARDS_POLAR=(\S+) \\\n +docker"
+    [told] = re.findall(line, (DEPLOY / "README.md").read_text())
+    addresses = Addresses.read(Settings.read(variables(REWARDS_POLAR=told)).polar)
     assert addresses.bases == ("http://polar:8000",)
     assert f"--model={addresses.model}" in SERVICES["polar"]["command"]
 

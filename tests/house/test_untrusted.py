@@ -3,14 +3,16 @@
 import ast
 
 import pytest
+import yaml
 
-from tests.house.source import MODULES, ROOT, tree
+from tests.house.source import MODULES, ROOT, committed, tree
 
 # What turns data into code, as a function or as anybody's method.
 FUNCTIONS = {"eval", "exec", "compile", "__import__"}
 METHODS = {"sympify", "unsafe_load", "full_load"}
 PICKLES = {"pickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
 SILENCED = ("S102", "S301", "S302", "S307", "S403", "S506", "S614")
+PINNED = ("--revision", "--code-revision", "--tokenizer-revision")
 SWITCHES = ("trust_remote_code=True", "weights_only=False")
 
 
@@ -41,6 +43,32 @@ def test_no_module_makes_code_of_data():
         if code in text
     ]
     assert found == []
+
+
+def commands(node):
+    """Every list of words in a document."""
+    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    if isinstance(node, list) and all(isinstance(word, str) for word in node):
+        yield node
+    for one in inner:
+        yield from commands(one)
+
+
+@pytest.mark.promise(28)
+def test_a_server_runs_the_code_of_one_commit():
+    """Where a model server may run what comes with a model, whoever starts it names the commit."""
+    trusting = [
+        words
+        for path in committed()
+        if path.parts[0] == "deploy" and path.suffix in {".yaml", ".yml"}
+        for document in yaml.safe_load_all((ROOT / path).read_text(encoding="utf-8"))
+        for words in commands(document)
+        if "--trust-remote-code" in words
+    ]
+    assert len(trusting) == 2
+    for words in trusting:
+        options = dict(word.partition("=")[::2] for word in words)
+        assert all("POLAR_REVISION" in options[name] for name in PINNED)
 
 
 def test_what_makes_code_of_data_would_be_found(tmp_path):
