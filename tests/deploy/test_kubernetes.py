@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from rewards.backends.polar_http.addresses import Addresses
+from service.media.library import UPLOADS_AT_ONCE
 from service.settings import Settings
 from tests.deploy.containerfile import Containerfile
 from tests.deploy.metrics import selections
@@ -237,13 +238,19 @@ def test_redis_forgets_nothing(overlay):
 
 @overlays
 def test_what_is_written_has_a_place(overlay):
-    """Uploaded media fit into the volume that they are written to."""
+    """Uploaded media, whole or not, and decoded clips fit into the volumes that they go to."""
     pod, container = service_pod(overlay)
     chosen = settings(overlay)
     mounts = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
     volumes = {one["name"]: one for one in pod["volumes"]}
-    room = volumes[mounts[str(chosen.media_dir.parent)]]["emptyDir"]["sizeLimit"]
-    assert size(room) > chosen.media_bytes
+
+    def room(volume):
+        return size(volumes[volume]["emptyDir"]["sizeLimit"])
+
+    unfinished = UPLOADS_AT_ONCE * chosen.max_upload_bytes
+    assert room(mounts[str(chosen.media_dir.parent)]) > chosen.media_bytes + unfinished
+    clip = 3 * chosen.max_clip_px
+    assert room("tmp") > 2 * chosen.decoders * clip
 
 
 @overlays
@@ -360,7 +367,9 @@ def test_the_model_servers_are_the_ones_that_are_asked():
     assert f"--served-model-name={addresses.model}" in container["args"]
     composed = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]["polar"]
     assert container["image"] == composed["image"]
-    assert set(composed["command"]) - set(container["args"]) == {"--model=internlm/POLAR-7B"}
+    names = {re.sub(r"\$[({].*[)}]", "COMMIT", one) for one in composed["command"]}
+    asked = {one.replace("$(POLAR_REVISION)", "COMMIT") for one in container["args"]}
+    assert names - asked == {"--model=internlm/POLAR-7B"}
 
 
 def with_component(folder, overlay, component):
