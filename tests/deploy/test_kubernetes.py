@@ -4,9 +4,6 @@ import base64
 import re
 import shutil
 import subprocess
-import sysconfig
-from functools import cache
-from pathlib import Path
 
 import pytest
 import yaml
@@ -15,78 +12,24 @@ from rewards.backends.polar_http.addresses import Addresses
 from service.media.library import UPLOADS_AT_ONCE
 from service.settings import Settings
 from tests.deploy.containerfile import Containerfile
-from tests.deploy.metrics import selections
-from tests.deploy.operator_rules import COPY, operator_rules
+from tests.deploy.manifests import (
+    GIB,
+    SCRIPTS,
+    built,
+    kustomized,
+    overlays,
+    pods,
+    service_pod,
+    settings,
+    size,
+    templates,
+)
 from tests.house.source import ROOT
 
-FOLDER = ROOT / "deploy/kubernetes"
-OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
-SCRIPTS = Path(sysconfig.get_path("scripts"))
-GIB = 2**30
 # What the service may reach besides names and its store.
 MODEL_PORTS = {"polar": {8000}, "ray": {10001}}
 SLOW_DISK_BYTES_S = 50e6
 CLOSING_S = 5
-UNITS = {"Mi": 2**20, "Gi": GIB, "gb": GIB}
-overlays = pytest.mark.parametrize("overlay", OVERLAYS)
-
-
-@cache
-def built(overlay):
-    """Every object of an overlay, by kind and name."""
-    return kustomized(FOLDER / "overlays" / overlay)
-
-
-def kustomized(folder):
-    """Every object that a folder makes, by kind and name."""
-    command = [SCRIPTS / "kubectl", "kustomize", folder]
-    return read(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def read(text):
-    """Every object of a text, by kind and name."""
-    objects = list(yaml.safe_load_all(text))
-    return {(one["kind"], one["metadata"]["name"]): one for one in objects}
-
-
-def templates(overlay):
-    """The pod templates of an overlay, by the name of what makes them."""
-    found = {}
-    for (kind, name), one in built(overlay).items():
-        if kind in {"Deployment", "StatefulSet"}:
-            found[name] = one["spec"]["template"]
-        elif kind == "RayService":
-            cluster = one["spec"]["rayClusterConfig"]
-            found[f"{name}-head"] = cluster["headGroupSpec"]["template"]
-            for group in cluster["workerGroupSpecs"]:
-                found[f"{name}-{group['groupName']}"] = group["template"]
-    return found
-
-
-def pods(overlay):
-    """What each pod is, by the name of what makes it."""
-    return {name: template["spec"] for name, template in templates(overlay).items()}
-
-
-def service_pod(overlay):
-    """The service's pod, and its one container."""
-    pod = pods(overlay)["reward-service"]
-    (container,) = pod["containers"]
-    return pod, container
-
-
-def settings(overlay):
-    """The settings that the service would start with."""
-    _, container = service_pod(overlay)
-    literal = {one["name"]: one["value"] for one in container["env"] if "value" in one}
-    workers = str(int(container["resources"]["limits"]["cpu"]))
-    image = Containerfile.read().environment(container["image"].partition(":")[2])
-    return Settings.read({**image, **literal, "REWARDS_WORKERS": workers})
-
-
-def size(text):
-    """A size in bytes."""
-    return int(text[:-2]) * UNITS[text[-2:]]
 
 
 @overlays
@@ -259,78 +202,6 @@ def test_a_caller_finds_its_uploads_again(overlay):
     service = built(overlay)["Service", "reward-service"]["spec"]
     affinity = "ClientIP" if settings(overlay).sam2 else None
     assert service.get("sessionAffinity") == affinity
-
-
-@overlays
-def test_a_metric_that_scales_exists(overlay, scrape):
-    """The autoscaler asks for a metric that the adapter makes of what the service measures."""
-    metrics = built(overlay)["HorizontalPodAutoscaler", "reward-service"]["spec"]["metrics"]
-    asked = {one["pods"]["metric"]["name"] for one in metrics if one["type"] == "Pods"}
-    rules = yaml.safe_load((FOLDER / "prometheus-adapter.yaml").read_text())["rules"]["custom"]
-    made = {rule["name"]["as"]: rule for rule in rules}
-    assert asked == set(made)
-    for rule in made.values():
-        [selected] = selections(rule["seriesQuery"])
-        query = rule["metricsQuery"].replace("<<.Series>>", selected.series)
-        query = query.replace("<<.LabelMatchers>>,", "").replace("<<.GroupBy>>", "pod")
-        own = {f"{selected.series}{{namespace}}", f"{selected.series}{{pod}}", "by (pod)"}
-        assert set(scrape.unknown(rule["seriesQuery"])) | set(scrape.unknown(query)) == own
-
-
-@overlays
-def test_prometheus_scrapes_a_port_that_there_is(overlay):
-    """The monitor selects the service, and asks a port of it by name."""
-    objects = built(overlay)
-    monitor = objects["ServiceMonitor", "reward-service"]["spec"]
-    service = objects["Service", "reward-service"]
-    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
-    ports = {port["name"] for port in service["spec"]["ports"]}
-    assert {(one["port"] in ports, one["path"]) for one in monitor["endpoints"]} == {
-        (True, "/metrics")
-    }
-
-
-@overlays
-def test_the_cluster_gets_the_rules_and_the_dashboards(overlay):
-    """Alerts and panels are those of one machine, under the label that Grafana's sidecar wants."""
-    objects = built(overlay)
-    rules = yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text())
-    assert objects["PrometheusRule", "reward-service"]["spec"] == rules
-    shown = objects["ConfigMap", "reward-service-dashboards"]
-    assert shown["metadata"]["labels"]["grafana_dashboard"] == "1"
-    files = (ROOT / "deploy/grafana/dashboards").glob("*.json")
-    assert shown["data"] == {file.name: file.read_text(encoding="utf-8") for file in files}
-
-
-def test_the_rules_of_the_operator_are_written_from_ours():
-    """`make readme` was run after the last change of a rule."""
-    assert COPY.read_text(encoding="utf-8") == operator_rules()
-
-
-@overlays
-def test_without_the_operator_nothing_of_it_is_wanted(overlay, tmp_path):
-    """One line has to go in a cluster that knows no ServiceMonitor."""
-    shutil.copytree(ROOT / "deploy", tmp_path, dirs_exist_ok=True)
-    path = tmp_path / "kubernetes/overlays" / overlay / "kustomization.yaml"
-    text = path.read_text()
-    line = "components: [../../components/monitoring]\n"
-    assert line in text
-    path.write_text(text.replace(line, ""))
-    assert built(overlay).keys() - kustomized(path.parent).keys() == {
-        ("ServiceMonitor", "reward-service"),
-        ("PrometheusRule", "reward-service"),
-        ("ConfigMap", "reward-service-dashboards"),
-    }
-
-
-def test_whoever_comes_in_is_told_how():
-    """The guide sets every label that the network policy asks of a namespace."""
-    guide = (ROOT / "deploy/README.md").read_text(encoding="utf-8")
-    policy = built("cpu")["NetworkPolicy", "reward-service"]["spec"]
-    for rule in policy["ingress"]:
-        for source in rule["from"]:
-            [(label, value)] = source["namespaceSelector"]["matchLabels"].items()
-            assert re.search(rf"kubectl label namespace [A-Z]+ {label}={value}\n", guide)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import yaml
 
 from rewards.backends.ray_serve.address import RayAddress
 from service.settings import Settings
-from tests.deploy.test_kubernetes import SCRIPTS, built, pods, settings, templates
+from tests.deploy.manifests import SCRIPTS, built, pods, settings, templates
 from tests.house.source import ROOT
 
 FILE = ROOT / "deploy/ray/serve.yaml"
