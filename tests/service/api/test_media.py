@@ -75,6 +75,11 @@ def looking(tmp_path_factory):
         yield Service(port, engine, app.state.container, {}, http)
 
 
+def in_base64(content):
+    """Write content as it stands within a request."""
+    return base64.b64encode(content).decode()
+
+
 def put(service, content, digest=None, **options):
     """Upload content, under its own name unless told otherwise."""
     path = f"/media/{digest or digest_of(content)}"
@@ -309,6 +314,30 @@ def test_videos_and_lists_of_frames_are_named_with_their_rate(looking):
 def test_media_that_cannot_be_named_so_are_refused(media, status, looking):
     """No URL, no path, and exactly one way to say which content."""
     assert looking.post("/reward", {"items": [item(**media)]}).status == status
+
+
+@pytest.mark.parametrize(
+    ("role", "text", "status", "code"),
+    [
+        pytest.param("image", "%%%", 422, "invalid_request", id="no-base64"),
+        pytest.param("image", "aGVsbG8=", 422, "bad_media", id="no-picture"),
+        pytest.param("video", in_base64(FILM[: len(FILM) // 2]), 422, "bad_media", id="half"),
+        pytest.param("image", "A" * 100_000, 413, "too_large", id="too-many-bytes"),
+        pytest.param(
+            "image", in_base64(png_that_declares(9_000, 9_000)), 413, "too_large", id="bomb"
+        ),
+    ],
+)
+def test_the_item_whose_content_cannot_be_used_is_pointed_at(role, text, status, code, looking):
+    """A batch is refused whole, and says which of its items to leave out."""
+    assert put(looking, PICTURE).status == 200
+    good = item(image={"sha256": digest_of(PICTURE)})
+    bad = item(role, **{role: {"base64": text}})
+    answer = looking.post("/reward", {"items": [good, bad, good]})
+    problem = answer.json()
+    assert (answer.status, problem["code"]) == (status, code)
+    [field] = problem["errors"]
+    assert field == {"pointer": f"/items/1/media/{role}/base64", "detail": problem["detail"]}
 
 
 def test_kinds_that_do_not_look_need_no_upload(looking):
