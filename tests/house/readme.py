@@ -29,7 +29,7 @@ from tests.house.promises import held_by, promises
 from tests.house.source import ROOT, modules, tree
 from trainer_client.training.config import TrainingConfig
 
-DOCUMENTS = (ROOT / "README.md", ROOT / "deploy/README.md", ROOT / "docs/promises.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "deploy/README.md")
 PAGES = (ROOT / "deploy/alerts.md", ROOT / "docs/scale.md")
 PART = re.compile(r"(<!-- (?P<name>\w+) -->\n).*?(<!-- /(?P=name) -->)", re.DOTALL)
 # A literal block: `::`, and what is indented after it.
@@ -178,7 +178,7 @@ def held() -> str:
             str(promise.number),
             promise.says,
             "<br>".join(
-                f"[{test.name.removeprefix('test_').replace('_', ' ')}](../{test.path})"
+                f"[{test.name.removeprefix('test_').replace('_', ' ')}]({test.path})"
                 for test in tests.get(promise.number, ())
             )
             or f"none: {promise.untested}",
