@@ -104,6 +104,9 @@ def read_capacity(settings: Settings) -> Capacity:
         body_bytes=max(settings.max_held_bytes, settings.max_body_bytes),
         waiting_items=settings.max_waiting_items,
         active_items=settings.max_active_items,
+        tokens=settings.polar_waiting_tokens if settings.polar else None,
+        pixels=settings.mask_waiting_px if settings.sam2 else None,
+        active_pixels=settings.mask_px if settings.sam2 else None,
     )
 
 

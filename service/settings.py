@@ -127,6 +127,11 @@ class Settings(Listening):
     polar_batch_tokens: int = Field(
         16_384, ge=512, le=2**24, description="Most tokens one batch of POLAR computes."
     )
+    polar_waiting_tokens: int = Field(
+        2**24,
+        ge=1,
+        description="Tokens for POLAR inside at once, three characters each; more is answered 429.",
+    )
     polar_tokenizer: Path | None = Field(
         None, description="Folder with POLAR's tokenizer, to cut long texts for model servers."
     )
@@ -161,7 +166,7 @@ class Settings(Listening):
         description="Pixels in hand at once: of masks drawn, and 2^20 a frame seen.",
     )
     mask_waiting_px: int = Field(
-        2**35, ge=1, description="Pixels of masks and frames that may wait for their turn."
+        2**35, ge=1, description="Pixels of masks and frames inside at once; more is answered 429."
     )
     media_dir: Path = Field(
         Path("rewards-media"), description="Folder of uploaded images and videos."

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from starlette.requests import Request
 
@@ -14,6 +14,7 @@ from service.api.dependencies import unless_gone
 from service.api.media import bring_media
 from service.api.plain import AnyRewardRequest
 from service.api.translate import Batch, read_batch
+from service.api.weigh import pixels_of, tokens_of
 from service.container import Container
 from service.errors import Overloaded
 
@@ -40,20 +41,32 @@ async def _score_in_turn(owner: str, batch: Batch, parts: Container) -> list[Ver
     async with AsyncExitStack() as turn:
         try:
             with parts.stages("queue"), parts.metrics.departing("queue"):
-                await turn.enter_async_context(
-                    parts.admission.enter(owner, items, deadline=batch.deadline)
-                )
+                await turn.enter_async_context(_admit(owner, batch, parts))
             with parts.stages("media"), parts.metrics.departing("media"):
                 samples = await _bring_in_time(batch, parts)
         except OutOfTime as late:
             return [Unscored(0.0, 0.0, late)] * items
-        except Overloaded:
-            parts.metrics.rejections.labels("items").inc()
+        except Overloaded as full:
+            parts.metrics.rejections.labels(str(full.detail["full_of"])).inc()
             raise
         with parts.stages("score"), parts.metrics.departing("score"):
             return await parts.scoring.score(
                 samples, batch.spec, owner=owner, deadline=batch.deadline
             )
+
+
+def _admit(owner: str, batch: Batch, parts: Container) -> AbstractAsyncContextManager[None]:
+    capacity, media = parts.limits.capacity, parts.limits.media
+    pixels = 0
+    if parts.media is not None and media is not None:
+        pixels = pixels_of(batch, parts.media.known, most_frames=media.clip_frames)
+    return parts.admission.enter(
+        owner,
+        len(batch.samples),
+        tokens=0 if capacity.tokens is None else tokens_of(batch),
+        pixels=pixels,
+        deadline=batch.deadline,
+    )
 
 
 async def _bring_in_time(batch: Batch, parts: Container) -> Sequence[Sample]:

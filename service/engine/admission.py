@@ -1,4 +1,4 @@
-"""Who may come in, and whose turn it is: bounded by bytes and items, fair between owners."""
+"""Who may come in, and whose turn it is: bounded in all that it costs, fair between owners."""
 
 import math
 import time
@@ -21,11 +21,16 @@ class Capacity:
 
     `body_bytes` bounds the bodies being read, parsed and scored, `waiting_items` what waits for
     a turn, and `active_items` what is scored at the same time (one request may exceed it alone).
+    `tokens` and `pixels` bound what waits for a model or is with it, `active_pixels` what of the
+    latter is in hand; None where there is no such model.
     """
 
     body_bytes: int = 256 << 20
     waiting_items: int = 65_536
     active_items: int = 32_768
+    tokens: int | None = None
+    pixels: int | None = None
+    active_pixels: int | None = None
 
 
 @dataclass(slots=True)
@@ -61,6 +66,8 @@ class Admission:
     def __init__(self, capacity: Capacity, clock: Callable[[], float] = time.monotonic) -> None:
         self._bodies = Room("bytes", capacity.body_bytes)
         self._waiting = Room("items", capacity.waiting_items)
+        self._tokens = Room("tokens", capacity.tokens or 0)
+        self._pixels = Room("pixels", capacity.pixels or 0)
         self._turns = Turns(capacity.active_items)
         self._drained = DrainRate(clock)
 
@@ -73,6 +80,10 @@ class Admission:
             "waiting_items_limit": self._waiting.size,
             "active_items": self._turns.active,
             "active_items_limit": self._turns.most,
+            "tokens": self._tokens.inside,
+            "tokens_limit": self._tokens.size,
+            "pixels": self._pixels.inside,
+            "pixels_limit": self._pixels.size,
         }
 
     @contextmanager
@@ -83,20 +94,31 @@ class Admission:
 
     @asynccontextmanager
     async def enter(
-        self, owner: str, items: int, *, deadline: float | None = None
+        self,
+        owner: str,
+        items: int,
+        *,
+        tokens: int = 0,
+        pixels: int = 0,
+        deadline: float | None = None,
     ) -> AsyncIterator[None]:
         """Wait for the turn of `items` of `owner`, and hold it; cancelling gives it back.
 
-        Raises `Overloaded` at once when too much waits already, and `OutOfTime` when the turn
-        has not come at `deadline`, an instant of `time.monotonic()`.
+        `tokens` and `pixels` are what they ask of models. Raises `Overloaded` at once when too
+        much is inside already, and `OutOfTime` when the turn has not come at `deadline`, an
+        instant of `time.monotonic()`.
         """
-        with self._admitting(self._waiting, owner, items):
-            await self._turns.begin(owner, items, deadline=deadline)
-        try:
-            yield
-        finally:
-            self._drained.count(items)
-            self._turns.end(items)
+        with (
+            self._admitting(self._tokens, owner, tokens),
+            self._admitting(self._pixels, owner, pixels),
+        ):
+            with self._admitting(self._waiting, owner, items):
+                await self._turns.begin(owner, items, deadline=deadline)
+            try:
+                yield
+            finally:
+                self._drained.count(items)
+                self._turns.end(items)
 
     @contextmanager
     def _admitting(self, room: Room, owner: str, amount: int) -> Iterator[None]:
@@ -108,4 +130,5 @@ class Admission:
             raise Overloaded(
                 f"the service is full: {full}",
                 retry_after_s=self._drained.seconds_for(inside),
+                full_of=room.what,
             ) from None

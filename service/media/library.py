@@ -22,7 +22,6 @@ from service.media.store import MediaStore
 Known = TypeVar("Known")
 
 REMEMBERED = 65_536
-UPLOADS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +88,10 @@ class MediaLibrary:
                 "then send the request again",
                 missing=missing,
             )
+
+    def known(self, digest: str) -> Description | None:
+        """Say what content is where that was asked before; looks at nothing."""
+        return self._described.get(digest)
 
     async def describe(self, digest: str) -> Description:
         """Say what content is; raises `MediaMissing` when it is not here."""
@@ -158,8 +161,9 @@ class MediaLibrary:
 
     @contextmanager
     def _upload(self) -> Iterator[None]:
-        if self._uploads >= UPLOADS_AT_ONCE:
-            raise Overloaded(f"expected at most {UPLOADS_AT_ONCE} uploads at once")
+        most = self._decoders.limits.uploads
+        if self._uploads >= most:
+            raise Overloaded(f"expected at most {most} uploads at once", full_of="uploads")
         self._uploads += 1
         try:
             yield

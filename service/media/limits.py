@@ -20,7 +20,7 @@ class MediaLimits:
 
     `upload_bytes` and `inline_bytes` bound the file; `picture_px` an image and each frame;
     `video_frames` and `video_s` what a video may hold; `clip_frames` and `clip_px` (frames
-    times pixels) what is sampled from it.
+    times pixels) what is sampled from it. So many `uploads` are taken at the same time.
     """
 
     upload_bytes: int = 2**28
@@ -30,6 +30,7 @@ class MediaLimits:
     video_s: float = 600.0
     clip_frames: int = 256
     clip_px: int = 2**28
+    uploads: int = 16
 
 
 @dataclass(frozen=True, slots=True)

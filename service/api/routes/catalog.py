@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from rewards.registry import KINDS
+from service.api.bodies import MOST_BRACKETS
 from service.api.dependencies import Parts, json_response
 from service.api.openapi import answers
 from service.api.schemas.catalog import Info, Kinds, Specs
@@ -46,6 +47,6 @@ async def info(parts: Parts) -> Response:
             "name": "reward-service",
             "version": parts.version,
             "default_spec": parts.default_spec,
-            "limits": asdict(parts.limits),
+            "limits": asdict(parts.limits) | {"brackets": MOST_BRACKETS},
         }
     )

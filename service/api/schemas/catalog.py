@@ -58,19 +58,28 @@ class MediaLimits(WireModel):
     """Sampled from a video, or listed."""
     clip_px: int
     """Sampled frames times pixels of each."""
+    uploads: int
+    """At the same time; one more is answered 429."""
 
 
 class Capacity(WireModel):
     """How much all requests together may ask for; beyond that they are answered 429.
 
-    One run (for bytes: one key, or one address without keys) has at most half of what waits, and
-    less while others wait too, so that there is room for a newcomer.
+    One run (for bytes: one key, or one address without keys) has at most half of the room, and
+    less while others are inside too, so that a newcomer finds some. What the models are asked is
+    estimated, before anything is decoded.
     """
 
     body_bytes: int
     waiting_items: int
     active_items: int
     """Scored at the same time; what waits takes turns by run."""
+    tokens: int | None
+    """Of open-ended items, three characters each; null where no model judges those."""
+    pixels: int | None
+    """Of the masks that are drawn and the frames that are looked at; null without a mask model."""
+    active_pixels: int | None
+    """Drawn and looked at at the same time; what waits takes turns by run."""
 
 
 class Limits(WireModel):
@@ -85,6 +94,8 @@ class Limits(WireModel):
     shards_deadline_ms: int
     """How long a shard waits for the others of its step."""
     body_timeout_s: float
+    brackets: int
+    """Opening ones, square and curly, in one body."""
     capacity: Capacity
     media: MediaLimits | None
     """Null where no mask model looks at media."""

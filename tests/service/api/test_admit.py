@@ -2,9 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 
 import orjson
 import pytest
+
+from service.engine.admission import Admission
+from tests.service.api.conftest import LIMITS
 
 ITEM = {
     "kind": "ocr",
@@ -56,6 +60,35 @@ def test_room_for_a_body_is_held_before_it_is_read(service):
         assert service.sample("reward_admission_rejections_total", reason="bytes") == 2
     service.wait_until(lambda: held()["held_bytes"] == 0)
     assert service.post("/reward", body(1)).status == 200
+
+
+def test_what_a_model_is_asked_is_weighed_at_the_door(service, running_app):
+    """With a model's tokens taken, more of them are refused; what a rule scores comes in."""
+    app, _ = running_app
+    capacity = replace(LIMITS.capacity, tokens=1000)
+    app.state.container = service.container = replace(
+        service.container,
+        limits=replace(LIMITS, capacity=capacity),
+        admission=Admission(capacity),
+    )
+    open_ended = {"kind": "open_ended", "prompt": "p", "response": "r" * 1800, "ground_truth": "t"}
+    asked = orjson.dumps({"items": [open_ended], "run": "a"})
+    with service.connect() as first:
+        service.engine.delay_s = 60.0
+        head = f"POST /reward HTTP/1.1\r\nHost: x\r\nContent-Length: {len(asked)}\r\n\r\n"
+        first.sendall(head.encode() + asked)
+        service.wait_until(lambda: service.container.admission.usage()["tokens"] == 601)
+        service.wait_until(lambda: service.engine.batches)
+        service.engine.delay_s = 0.0
+        refused = service.post("/reward", {"items": [open_ended], "run": "b"})
+        assert (refused.status, refused.json()["code"]) == (429, "overloaded")
+        assert refused.json()["facts"] == {"full_of": "tokens"}
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert service.sample("reward_admission_rejections_total", reason="tokens") == 1
+        assert service.post("/reward", body(1, run="b")).status == 200
+    service.wait_until(lambda: service.container.admission.usage()["tokens"] == 0)
+    assert service.post("/reward", {"items": [open_ended], "run": "b"}).status == 200
+    assert service.get("/info").json()["limits"]["capacity"]["tokens"] == 1000
 
 
 def test_requests_without_a_run_are_fair_by_caller(service):

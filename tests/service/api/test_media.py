@@ -354,7 +354,8 @@ def test_kinds_that_do_not_look_need_no_upload(looking):
 
 def test_the_limits_of_media_are_published(looking, service):
     """`GET /info` names them, or says that nothing looks at media."""
-    assert looking.get("/info").json()["limits"]["media"]["inline_bytes"] == 70_000
+    media = looking.get("/info").json()["limits"]["media"]
+    assert (media["inline_bytes"], media["uploads"]) == (70_000, 16)
     assert service.get("/info").json()["limits"]["media"] is None
 
 

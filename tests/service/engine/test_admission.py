@@ -68,6 +68,25 @@ def test_one_request_of_many_items_and_many_of_one_meet_the_same_bound():
     assert asyncio.run(waiting_when_refused(10)) == (20, 10)
 
 
+@pytest.mark.parametrize("what", ["tokens", "pixels"])
+def test_what_models_are_asked_is_bounded_until_it_is_done(what):
+    """More than fits is refused and leaves nothing behind; what asks no model comes in."""
+
+    async def run():
+        admission = Admission(Capacity(tokens=100, pixels=100))
+        async with admission.enter("a", 1, **{what: 60}):
+            with pytest.raises(Overloaded, match=f"60 of 100 {what}") as refused:
+                await admission.enter("b", 1, **{what: 41}).__aenter__()
+            assert refused.value.detail["full_of"] == what
+            assert refused.value.retry_after_s >= 1
+            async with admission.enter("b", 1, **{what: 40}), admission.enter("a", 1):
+                assert admission.usage()[what] == 100
+        return admission.usage()
+
+    usage = asyncio.run(run())
+    assert (usage["tokens"], usage["pixels"], usage["active_items"]) == (0, 0, 0)
+
+
 @pytest.mark.parametrize("item_count", [1, 8, 32])
 def test_a_greedy_run_never_costs_a_polite_one_a_refusal(item_count):
     """Thirty callers that come back at once keep the queue full; another run's one finds room."""

@@ -11,7 +11,7 @@ from skimage import data
 from rewards.errors import BadMedia
 from rewards.sample import Media
 from service.errors import InvalidRequest, MediaMissing, Overloaded, TooLarge
-from service.media.library import UPLOADS_AT_ONCE, MediaLibrary
+from service.media.library import MediaLibrary
 from service.media.limits import MediaLimits
 from service.media.pool import DecodePool
 from service.media.store import MediaStore
@@ -230,7 +230,8 @@ def test_uploads_beyond_the_limit_are_turned_away(tmp_path):
 
             digest = hashlib.sha256(coins()).hexdigest()
             waiting = [
-                asyncio.create_task(library.put(digest, slow())) for _ in range(UPLOADS_AT_ONCE)
+                asyncio.create_task(library.put(digest, slow()))
+                for _ in range(MediaLimits().uploads)
             ]
             await asyncio.sleep(0.05)
             with pytest.raises(Overloaded, match="uploads at once"):
