@@ -16,7 +16,8 @@ QUICK = HttpOptions(
     longest_pause_s=0.02,
     call_timeout_s=5.0,
     probe_every_s=0.05,
-    probe_timeout_s=0.3,
+    probe_timeout_s=2.0,
+    busy_probe_timeout_s=2.0,
 )
 ITEMS = [Comparison(f"question {i % 3}", "truth", f"answer {i}") for i in range(10)]
 PATIENCE_S = 20
