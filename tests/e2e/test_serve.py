@@ -149,28 +149,6 @@ def test_a_killed_service_leaves_no_workers():
         service.wait_until(lambda: not any(map(is_running, children)), within_s=10)
 
 
-@pytest.mark.promise(50)
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        (["--spec", "mine"], "spec: unknown spec 'mine'; known: onethinker-released"),
-        (["--host", "203.0.113.1"], "cannot listen on 203.0.113.1:0: Cannot assign"),
-        (["--store", "redis://127.0.0.1:1/0"], "the Redis store cannot be used: Error 111"),
-        (["--keys", "no-such.jsonl"], "keys file no-such.jsonl: No such file or directory"),
-        (["--polar", "no-such-model"], "polar: no-such-model: no such folder"),
-    ],
-)
-def test_a_start_up_failure_is_one_line(options, complaint):
-    """What keeps the service from starting is said in one line, with a status that is not 0."""
-    command = [sys.executable, "-m", "service.cli", "serve", "--port", "0", "--store", "memory:"]
-    done = subprocess.run(
-        [*command, *options], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"reward-service: {complaint}")
-    assert len(done.stderr.splitlines()) == 1
-
-
 def test_another_server_can_run_it():
     """`uvicorn --factory service.main:create_app` is the same service, set up by variables."""
     command = [sys.executable, "-m", "uvicorn", "--factory", "service.main:create_app"]

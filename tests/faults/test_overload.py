@@ -95,7 +95,7 @@ class Server(threading.Thread):
 @pytest.mark.promise(12)
 @pytest.mark.promise(46)
 @pytest.mark.promise(47)
-def test_a_model_that_hangs_harms_nobody_else_and_comes_back():
+def test_a_model_that_hangs_harms_nobody_else_and_comes_back(faults):
     """Its items are late and unscored, other kinds go on, readiness says so until it answers."""
     model = Server()
     model.start()
@@ -116,7 +116,7 @@ def test_a_model_that_hangs_harms_nobody_else_and_comes_back():
             late, quick = service.post(
                 "/reward", {"items": [open_ended, ocr], "deadline_ms": 3000}
             ).json()["results"]
-            assert time.monotonic() - begun < 30
+            assert time.monotonic() - begun < 3.0 + faults.late_s
             assert (late["error"]["code"], late["error"]["retryable"]) == (
                 "deadline_exceeded",
                 True,

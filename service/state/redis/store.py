@@ -26,6 +26,8 @@ FINGERPRINT = slice(0, 64)
 BODY = slice(64, None)
 TERMS = b""
 PAGE = 1000
+# A service that cannot start says so within seconds, however patient it is later.
+START_S = 2.0
 
 
 class RedisStore:
@@ -55,7 +57,7 @@ class RedisStore:
         """Connect; raise `BadSettings` for a Redis that is away or, unless allowed, may forget."""
         client = connect(url, timeout_s=timeout_s)
         try:
-            await inspect(client, timeout_s=timeout_s, allow_unsafe=allow_unsafe)
+            await inspect(client, timeout_s=min(timeout_s, START_S), allow_unsafe=allow_unsafe)
         except BaseException:
             await client.aclose()
             raise
