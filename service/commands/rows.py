@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewards.errors import BadRequest, BadTruth, RewardError, UnknownKind
-from rewards.registry import default_task, lookup
+from rewards.registry import RewardKind, default_task, lookup
 from rewards.sample import Sample
 from service.commands.media import MediaFiles
 
@@ -45,14 +45,19 @@ class Row:
     fault: RewardError | None = None
 
     @property
+    def kind(self) -> RewardKind | None:
+        """How it is scored; None where that cannot be told."""
+        try:
+            return lookup(self.sample.kind, self.sample.media_type)
+        except UnknownKind:
+            return None
+
+    @property
     def label(self) -> str:
         """What it is summed up under: its kind, and the media type where the kind has several."""
-        if not self.sample.kind:
-            return NO_KIND
-        try:
-            return default_task(lookup(self.sample.kind, self.sample.media_type))
-        except UnknownKind:
-            return UNKNOWN
+        if self.kind is None:
+            return UNKNOWN if self.sample.kind else NO_KIND
+        return default_task(self.kind)
 
 
 def read_row(line: int, text: bytes) -> Row:

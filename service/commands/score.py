@@ -120,6 +120,8 @@ async def _engine(eyes: Eyes) -> AsyncIterator[ScoringEngine]:
 
 
 async def _see(row: Row, eyes: Eyes) -> Row:
+    if row.kind is None or row.kind.masks is None:
+        return row
     try:
         return replace(row, sample=await eyes.see(row.sample, row.media))
     except (OSError, RewardError, ServiceError) as error:

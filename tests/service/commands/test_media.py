@@ -42,6 +42,7 @@ def scored(tmp_path_factory):
         line(MASKS[0], media={"image": "notes.txt"}),
         line(MASKS[1], media={"image": {"base64": base64.b64encode(coins_file()).decode()}}),
         {"kind": "ocr", "response": "<think>a</think><answer>a</answer>", "ground_truth": "a"},
+        line(MASKS[0], kind="ocr", ground_truth="a", media={"image": "gone.png"}),
     ]
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     options = ["--sam2", folder / "tiny", "--sam2-device", "cpu", "--out", folder / "out.jsonl"]
@@ -56,7 +57,7 @@ def test_masks_of_a_file_are_scored_and_summed_up(scored):
     assert done.exit_code == 0, done.output
     assert [result["status"] for result in results] == ["scored"] * 5 + ["unscored"] * 2 + [
         "scored"
-    ] * 2
+    ] * 3
     assert results[7]["parts"] == results[1]["parts"]
     pixels = [result["parts"] for result in (*results[:5], results[7])]
     overlaps = [Overlap(parts["intersection_px"], parts["union_px"]) for parts in pixels]
