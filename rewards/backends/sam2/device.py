@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
@@ -21,6 +22,7 @@ Item = TypeVar("Item")
 Clock = Callable[[], float]
 
 STUCK_AFTER_S = 300.0
+CANARY_EVERY_S = 1.0
 LATE = "the deadline passed before the mask model came to this item"
 
 
@@ -55,12 +57,19 @@ class Ticket:
 class Device:
     """Runs blocking work on a thread of its own, one piece at a time.
 
-    A piece that does not end within `stuck_after_s` is taken for stuck.
+    A piece that does not end within `stuck_after_s` is taken for stuck. After a failure, and while
+    nobody has work for it, `canary` is done every `CANARY_EVERY_S` until something succeeds.
     """
 
     def __init__(
-        self, *, stuck_after_s: float = STUCK_AFTER_S, clock: Clock = time.monotonic
+        self,
+        canary: Callable[[], None],
+        *,
+        stuck_after_s: float = STUCK_AFTER_S,
+        clock: Clock = time.monotonic,
     ) -> None:
+        self._canary = canary
+        self._recovering: asyncio.Task[None] | None = None
         self._stuck_after_s, self._clock = stuck_after_s, clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sam2")
         self._tickets: set[Ticket] = set()
@@ -95,6 +104,16 @@ class Device:
         finally:
             ticket.drop()
             self._tickets.discard(ticket)
+            if self._failure and not self._recovering and not self._closed:
+                self._recovering = asyncio.create_task(self._recover())
+
+    async def _recover(self) -> None:
+        while self._failure and not self._closed:
+            await asyncio.sleep(CANARY_EVERY_S)
+            if self._failure and not self._tickets:
+                with suppress(ModelFailed):
+                    await self.run(self._canary, Ticket())
+        self._recovering = None
 
     def _do(self, work: Callable[[], Result], ticket: Ticket) -> Result:
         ticket.check()
@@ -115,6 +134,8 @@ class Device:
     async def close(self) -> None:
         """Let the step in hand end and drop the rest."""
         self._closed = True
+        if self._recovering:
+            self._recovering.cancel()
         for ticket in self._tickets:
             ticket.drop()
         await asyncio.to_thread(self._thread.shutdown)

@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from rewards.backends.sam2.canary import draw_once
 from rewards.backends.sam2.device import LATE, Clock, Device, EncoderQueue, Ticket, in_halves
 from rewards.backends.sam2.features import FeatureCache, Frames
 from rewards.backends.sam2.network import Features, Network
@@ -29,8 +30,6 @@ TOTALS = (
     "decode_seconds",
     "track_seconds",
 )
-WARM_UP = MaskPrompt((250.0, 250.0, 750.0, 750.0), ((500.0, 500.0),))
-BLANK = np.zeros((8, 8, 3), dtype=np.uint8)
 
 
 class Sam2MaskModel:
@@ -54,7 +53,7 @@ class Sam2MaskModel:
         self._load = load
         self._name = name
         self._loaded: Network | None = None
-        self._device = Device(clock=clock)
+        self._device = Device(lambda: draw_once(self._network), clock=clock)
         self._cache = FeatureCache(cache_bytes)
         self._encoder = EncoderQueue(self._device, self._encode, at_once=frames_at_once)
         self._frames_at_once = frames_at_once
@@ -73,10 +72,7 @@ class Sam2MaskModel:
 
     def _open(self) -> None:
         network = self._load()
-        [features] = network.encode(
-            normalise([BLANK], network.side_px, network.device, network.dtype)
-        )
-        network.decode(features, place([WARM_UP], network.side_px, network.device))
+        draw_once(network)
         self._loaded = network
 
     async def segment_image(

@@ -5,8 +5,9 @@ import time
 
 import torch
 
-from rewards.backends.sam2.device import STUCK_AFTER_S
+from rewards.backends.sam2.device import CANARY_EVERY_S, STUCK_AFTER_S
 from rewards.errors import ModelFailed, OutOfTime
+from tests.remote_polar import until
 from tests.rewards.backends.sam2.plain_network import (
     BOX,
     FILM,
@@ -103,6 +104,25 @@ def test_a_batch_too_large_for_the_device_is_halved():
             [drawn] = await model.track_clip(clip("v", FILM), [BOX], range(6))
             assert sorted(network.encoded) == [1, 1, 2, 2]
             assert drawn.masks.shape == (6, 64, 64)
+
+    asyncio.run(main())
+
+
+def test_a_device_at_rest_recovers_by_itself():
+    """After a failure it tries the smallest drawing there is, until that succeeds and no longer."""
+
+    async def main():
+        network = PlainNetwork()
+        async with started(network) as model:
+            network.failures.extend([RuntimeError("gone")] * 2)
+            [outcome] = await model.segment_image(picture("a", GREY), [BOX])
+            assert isinstance(outcome, ModelFailed)
+            assert not model.health().ready
+            assert await until(lambda: model.health().ready)
+            assert not network.failures
+            encoded = len(network.encoded)
+            await asyncio.sleep(2 * CANARY_EVERY_S)
+            assert len(network.encoded) == encoded
 
     asyncio.run(main())
 
