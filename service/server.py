@@ -8,12 +8,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import ClassVar
 
 import structlog
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.container import Lifecycle
@@ -51,6 +52,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's
         """Expect the first request."""
         super().connection_made(transport)
+        self.app = partial(_while_open, self.app)
         self._hurry()
 
     def data_received(self, data: bytes) -> None:
@@ -98,6 +100,20 @@ class Connection(HttpToolsProtocol):
             head = b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
             self.transport.write(head)
             self.transport.close()
+
+
+async def _while_open(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Run an application whose answer is dropped once the connection closes.
+
+    uvicorn learns of that a moment later, and until then uvloop fails whatever is written.
+    """
+    cycle: RequestResponseCycle = send.__self__  # type: ignore[attr-defined]  # a method of it
+
+    async def send_or_drop(message: Message) -> None:
+        cycle.disconnected |= cycle.transport.is_closing()
+        await send(message)
+
+    await app(scope, receive, send_or_drop)
 
 
 class Server(uvicorn.Server):

@@ -20,8 +20,9 @@ class Faults:
     `late_s` is what an answer may be late by, `back_s` how soon the service must be back,
     `kept_share` how much of its pace scoring must keep, `calls_per_s` how often each kind of caller
     asks while replicas are replaced, `overload_s` how long too much is asked for, `leaving` how
-    many callers leave before they are answered, `start_s` how soon a start must fail. Where other
-    work shares the processors only a lax clock tells the truth.
+    many callers leave before they are answered, `garbled` how many send what is hardly HTTP,
+    `start_s` how soon a start must fail. Where other work shares the processors only a lax clock
+    tells the truth.
     """
 
     kills: int = 3
@@ -35,6 +36,7 @@ class Faults:
     overload_s: float = 5.0
     leaving: int = 1000
     start_s: float = 30.0
+    garbled: int = 600
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +45,7 @@ def faults():
     if os.environ.get("FAULTS") == "long":
         return Faults(
             50, 40, 10, freeze_s=5.0, late_s=0.2, back_s=2.0, kept_share=0.95, calls_per_s=50.0,
-            overload_s=60.0, leaving=10_000, start_s=5.0,
+            overload_s=60.0, leaving=10_000, start_s=5.0, garbled=200_000,
         )  # fmt: skip
     return Faults()
 
