@@ -5,6 +5,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
+from subprocess import DEVNULL
 
 from tests.e2e.running import running
 from tests.house.source import ROOT
@@ -32,6 +34,11 @@ class Framework:
         """Where its environment is."""
         return ENVIRONMENTS / self.name
 
+    def is_possible(self) -> bool:
+        """Whether there is such a Python; one may be on the path and still not run."""
+        asked = [self.python, "--version"]
+        return which(self.python) is not None and not subprocess.call(asked, stdout=DEVNULL)
+
     def install(self) -> str:
         """Make the environment if need be; return its interpreter."""
         python = str(self.folder / "bin" / "python")
@@ -48,7 +55,11 @@ FRAMEWORKS = (
         "verl",
         "python3.11",
         ("verl==0.9.1", "torch==2.13.0", "cachetools", "fastapi", "uvicorn"),
-        (("VERL_USE_EXTERNAL_MODULES", "trainer_client.adapters.verl"),),
+        (
+            ("VERL_USE_EXTERNAL_MODULES", "trainer_client.adapters.verl"),
+            # Beside any cluster that runs on this machine already.
+            ("RAY_ADDRESS", "local"),
+        ),
     ),
     Framework("ms_swift", "python3.11", ("ms-swift==4.6.0", "torch==2.13.0")),
     Framework("nemo_gym", "python3.12", ("nemo-gym==0.4.0",)),
@@ -58,6 +69,9 @@ FRAMEWORKS = (
 
 def try_out(framework: Framework, url: str) -> bool:
     """Run a framework's contract; whether it held."""
+    if not framework.is_possible():
+        sys.stdout.write(f"{framework.name} wants {framework.python}, which is not here\n")
+        return False
     variables = {
         "PYTHONPATH": str(ROOT),
         "REWARD_SERVICE_URL": url,
