@@ -27,7 +27,7 @@ class StepMetrics:
             standings[task] = TaskStanding(moments.mean, sigma, drift)
             if batch and sigma > math.sqrt(moments.variance):
                 self._metrics.floored.labels(self._metrics.tasks.of(task)).inc()
-        self._metrics.runs.show(run, standings)
+        self._metrics.runs.show(run, standings, step=head.step)
         for (task, fate), number in (estimate.fates if estimate else {}).items():
             self._metrics.groups.labels(self._metrics.tasks.of(task), fate).inc(number)
 

@@ -24,6 +24,8 @@ MOVED = (
     "When this replica last moved a run; of several replicas the latest one is right.",
 )
 
+STEP = ("reward_run_step", "The last step of a run that this replica knows of.")
+
 
 @dataclass(frozen=True, slots=True)
 class TaskStanding:
@@ -32,6 +34,15 @@ class TaskStanding:
     mean: float
     sigma: float
     drift: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """When a run was moved, to which step, and its tasks by label."""
+
+    moved_at: float
+    step: int
+    tasks: Mapping[str, TaskStanding]
 
 
 class LatestRuns(Collector):
@@ -45,17 +56,19 @@ class LatestRuns(Collector):
         self, tasks: TaskLabels, *, most: int, clock: Callable[[], float] = time.time
     ) -> None:
         self._tasks, self._most, self._clock = tasks, most, clock
-        self._runs: OrderedDict[str, tuple[float, Mapping[str, TaskStanding]]] = OrderedDict()
+        self._runs: OrderedDict[str, _Standing] = OrderedDict()
 
-    def show(self, run: str, standings: Mapping[str, TaskStanding]) -> None:
-        """Show where a run stands now; a task keeps its drift until it has another."""
-        _, before = self._runs.pop(run, (0.0, {}))
+    def show(self, run: str, standings: Mapping[str, TaskStanding], *, step: int) -> None:
+        """Show where a run stands after `step`; a task keeps its drift until it has another."""
+        known = self._runs.pop(run, None)
+        before = known.tasks if known else {}
         by_label: dict[str, list[TaskStanding]] = {}
         for task, standing in standings.items():
             by_label.setdefault(self._tasks.of(task), []).append(standing)
         pooled = {label: _pool(some) for label, some in by_label.items()}
-        self._runs[run] = (
+        self._runs[run] = _Standing(
             self._clock(),
+            step,
             {label: _with_drift(standing, before.get(label)) for label, standing in pooled.items()},
         )
         while len(self._runs) > self._most:
@@ -67,24 +80,29 @@ class LatestRuns(Collector):
 
     def describe(self) -> list[GaugeMetricFamily]:
         """The families without samples."""
-        return [*self._families().values(), GaugeMetricFamily(*MOVED, labels=["run"])]
+        return [*self._families().values(), *_by_run()]
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield a gauge for each number of each task, and one for the time."""
-        families, moved = self._families(), GaugeMetricFamily(*MOVED, labels=["run"])
-        for run, (at, standings) in self._runs.items():
-            moved.add_metric([run], at)
-            for task, standing in standings.items():
+        """Yield a gauge for each number of each task, one for the time and one for the step."""
+        families, (moved, step) = self._families(), _by_run()
+        for run, known in self._runs.items():
+            moved.add_metric([run], known.moved_at)
+            step.add_metric([run], known.step)
+            for task, standing in known.tasks.items():
                 families["mean"].add_metric([run, task], standing.mean)
                 families["sigma"].add_metric([run, task], standing.sigma)
                 if standing.drift is not None:
                     families["drift"].add_metric([run, task], standing.drift)
         yield from families.values()
-        yield moved
+        yield from (moved, step)
 
     def _families(self) -> dict[str, GaugeMetricFamily]:
         labels = ["run", "task"]
         return {name: GaugeMetricFamily(*what, labels=labels) for name, what in BY_TASK.items()}
+
+
+def _by_run() -> list[GaugeMetricFamily]:
+    return [GaugeMetricFamily(*what, labels=["run"]) for what in (MOVED, STEP)]
 
 
 def _pool(standings: Sequence[TaskStanding]) -> TaskStanding:

@@ -40,6 +40,23 @@ def test_a_legend_names_labels_that_are_found(path, scrape):
             assert named <= scrape.answered(target["expr"]), panel["title"]
 
 
+def test_a_panel_over_steps_has_steps_to_stand_on():
+    """Reward, format, mean and sigma are joined with the step of the run, the x of each."""
+    [training] = (path for path in DASHBOARDS if path.stem == "training")
+    over = [panel for panel in panels(training) if panel["type"] == "xychart"]
+    assert {panel["title"].partition(" over steps")[0] for panel in over} == {
+        "Reward", "Format", "Moving mean", "Sigma",
+    }  # fmt: skip
+    for panel in over:
+        [series] = panel["options"]["series"]
+        x, *ys = panel["targets"]
+        assert series["x"]["matcher"] == {"id": "byName", "options": x["legendFormat"]}
+        assert [one.series for one in selections(x["expr"])] == ["job_run:reward_run_step:latest"]
+        assert ys
+        assert [one["id"] for one in panel["transformations"]] == ["joinByField"]
+        assert panel["repeat"] == "run"
+
+
 @dashboards
 def test_a_panel_says_what_it_shows(path):
     """Every panel has a title and a sentence, stands in its place alone, and has its own number."""

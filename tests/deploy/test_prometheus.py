@@ -67,7 +67,7 @@ def test_an_alert_says_what_to_do(alert):
     assert alert["labels"]["severity"] in {"page", "warn"}
     assert set(alert["annotations"]) == {"summary", "action"}
     tried = yaml.safe_load((ROOT / "tests/deploy/rules.yml").read_text())["tests"]
-    fired = [one for test in tried for one in test["alert_rule_test"] if one["exp_alerts"]]
+    fired = [one for test in tried for one in test.get("alert_rule_test", ()) if one["exp_alerts"]]
     assert alert["alert"] in {one["alertname"] for one in fired}
 
 
