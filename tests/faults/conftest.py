@@ -21,7 +21,8 @@ class Faults:
     `kept_share` how much of its pace scoring must keep, `calls_per_s` how often each kind of caller
     asks while replicas are replaced, `overload_s` how long too much is asked for, `leaving` how
     many callers leave before they are answered, `garbled` how many send what is hardly HTTP,
-    `start_s` how soon a start must fail. Where other work shares the processors only a lax clock
+    `start_s` how soon a start must fail, `slower` and `slack_s` how much longer others may wait for
+    their answers while somebody does harm. Where other work shares the processors only a lax clock
     tells the truth.
     """
 
@@ -37,6 +38,12 @@ class Faults:
     leaving: int = 1000
     start_s: float = 30.0
     garbled: int = 600
+    slower: float = 10.0
+    slack_s: float = 2.0
+
+    def bound_s(self, calm_s: float) -> float:
+        """The longest p99 that a harmless caller may see who saw `calm_s` before."""
+        return self.slower * calm_s + self.slack_s
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +52,8 @@ def faults():
     if os.environ.get("FAULTS") == "long":
         return Faults(
             50, 40, 10, freeze_s=5.0, late_s=0.2, back_s=2.0, kept_share=0.95, calls_per_s=50.0,
-            overload_s=60.0, leaving=10_000, start_s=5.0, garbled=200_000,
+            overload_s=60.0, leaving=10_000, start_s=5.0, garbled=200_000, slower=1.5,
+            slack_s=0.025,
         )  # fmt: skip
     return Faults()
 
