@@ -23,6 +23,8 @@ from tests.redis_server import free_port
 FILE = Containerfile.read()
 TARGETS = ("cpu", "gpu", "ray")
 STARTS_WITHIN_S = 60
+# No CUDA code is compiled for the one that is asked to.
+EXTRAS = re.compile(r"(?:SAM2_BUILD_CUDA=0 )?/venv/bin/pip install [\"']\.\[(.*)\][\"']")
 UNSHARE = ("unshare", "--user", "--map-root-user", "--mount")
 UNSEALED = 3
 # Given the folder of an image, make it and the machine's root read-only but for its volumes.
@@ -100,6 +102,25 @@ def test_the_gpu_image_takes_extras_that_there_are():
     assert set(wanted.split(",")) == usual | {"sam2-native"} <= known
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_is_made_by_the_same_steps(target):
+    """Only the extras differ, and they exist; what is followed for one target holds for all."""
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+    def steps(stage):
+        return [
+            (word, EXTRAS.sub("pip install .[]", rest))
+            for word, rest in FILE.instructions(stage)
+            if word != "ARG"
+        ]
+
+    assert steps(f"build-{target}") == steps("build-cpu")
+    assert FILE.last(target, "COPY") == f"--from=build-{target} /venv /venv"
+    [extras] = (found[1] for _, rest in FILE.instructions(f"build-{target}")
+                if (found := EXTRAS.search(rest)))  # fmt: skip
+    assert extras == "${EXTRAS}" or set(extras.split(",")) <= known.keys()
+
+
 def test_base_images_have_a_version():
     """No stage starts from whatever is newest."""
     bases = {stage.base for stage in FILE.stages.values()} - set(FILE.stages)
@@ -118,7 +139,10 @@ def test_only_what_is_installed_is_sent_to_the_builder(tmp_path):
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
-    """What target `cpu` holds, made by its own steps in an empty directory."""
+    """What target `cpu` holds, made by its own steps in an empty directory.
+
+    The others are made by the same steps with more extras, which take gigabytes: not followed here.
+    """
     context, root = tmp_path_factory.mktemp("context"), tmp_path_factory.mktemp("image")
     fill_context(context)
     build("build-cpu", context, root)
