@@ -52,7 +52,7 @@ def faults():
     if os.environ.get("FAULTS") == "long":
         return Faults(
             50, 40, 10, freeze_s=5.0, late_s=0.2, back_s=2.0, kept_share=0.95, calls_per_s=50.0,
-            overload_s=60.0, leaving=10_000, start_s=5.0, garbled=200_000, slower=1.5,
+            overload_s=60.0, leaving=10_000, start_s=5.0, garbled=20_000, slower=1.5,
             slack_s=0.025,
         )  # fmt: skip
     return Faults()
