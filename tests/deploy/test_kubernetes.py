@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from rewards.backends.polar_http.addresses import Addresses
-from service.media.library import UPLOADS_AT_ONCE
+from service.media.limits import MediaLimits
 from service.settings import Settings
 from tests.deploy.containerfile import Containerfile
 from tests.deploy.manifests import (
@@ -190,7 +190,7 @@ def test_what_is_written_has_a_place(overlay):
     def room(volume):
         return size(volumes[volume]["emptyDir"]["sizeLimit"])
 
-    unfinished = UPLOADS_AT_ONCE * chosen.max_upload_bytes
+    unfinished = MediaLimits().uploads * chosen.max_upload_bytes
     assert room(mounts[str(chosen.media_dir.parent)]) > chosen.media_bytes + unfinished
     clip = 3 * chosen.max_clip_px
     assert room("tmp") > 2 * chosen.decoders * clip
