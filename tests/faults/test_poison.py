@@ -1,5 +1,6 @@
 """Poisoned items, over real HTTP: each costs itself, its neighbours are right, all stay alive."""
 
+import itertools
 import random
 import socket
 import threading
@@ -142,16 +143,22 @@ def test_poison_among_good_neighbours(service, number):
 @pytest.mark.promise(18)
 def test_a_worker_that_is_killed_is_gone(service):
     """After endless answers every worker is another process, and none of the old is left."""
+    numbers = itertools.count(100)
+
+    def all_at_work():
+        # A worker is started when there is work for it.
+        towers = [answered("math", f"{next(numbers)}**9**9**9", "42") for _ in range(3 * WORKERS)]
+        sent_while_alive(service, towers)
+        return len(service.children()) == 1 + WORKERS
 
     def replaced():
         return before - set(service.children())
 
-    service.wait_until(lambda: len(service.children()) == 1 + WORKERS)
+    service.wait_until(all_at_work)
     before = set(service.children())
-    sent_while_alive(service, [answered("math", f"{n}**9**9**9", "42") for n in range(2, 8)])
-    service.wait_until(lambda: len(replaced()) >= WORKERS, within_s=10)
+    service.wait_until(all_at_work)
+    assert len(replaced()) >= WORKERS
     service.wait_until(lambda: not any(map(is_running, replaced())), within_s=10)
-    service.wait_until(lambda: len(service.children()) == len(before))
     assert reward_of(service, GOOD) == 1.5
 
 
