@@ -87,8 +87,6 @@ async def bring_media(
     Raises `MediaMissing` for what is not, and `AtFields` for content that came along and cannot
     be used.
     """
-    if not any(given):
-        return samples
     reader = MediaReader(parts.limits.media.inline_bytes if parts.limits.media else 0)
     media = await asyncio.to_thread(lambda: [reader.read(*one) for one in enumerate(given)])
     if parts.media is not None:

@@ -42,8 +42,7 @@ async def _score_in_turn(owner: str, batch: Batch, parts: Container) -> list[Ver
         try:
             with parts.stages("queue"), parts.metrics.departing("queue"):
                 await turn.enter_async_context(_admit(owner, batch, parts))
-            with parts.stages("media"), parts.metrics.departing("media"):
-                samples = await _bring_in_time(batch, parts)
+            samples = await _bring_in_time(batch, parts) if any(batch.media) else batch.samples
         except OutOfTime as late:
             return [Unscored(0.0, 0.0, late)] * items
         except Overloaded as full:
@@ -72,6 +71,7 @@ def _admit(owner: str, batch: Batch, parts: Container) -> AbstractAsyncContextMa
 async def _bring_in_time(batch: Batch, parts: Container) -> Sequence[Sample]:
     try:
         async with asyncio.timeout(batch.deadline - time.monotonic()):
-            return await bring_media(batch.samples, batch.media, parts)
+            with parts.stages("media"), parts.metrics.departing("media"):
+                return await bring_media(batch.samples, batch.media, parts)
     except TimeoutError:
         raise OutOfTime("the deadline passed before the media of this request were here") from None

@@ -16,7 +16,7 @@ TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACED = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
 PAYLOAD = "nobody may read this in a trace"
 ITEMS = [
-    {"kind": "math", "response": "<answer>$\\sqrt{8}$</answer>", "ground_truth": "$2\\sqrt{2}$"},
+    {"kind": "math", "response": "<answer>$x^2-1$</answer>", "ground_truth": "$(x-1)(x+1)$"},
     {"kind": "ocr", "response": PAYLOAD, "ground_truth": PAYLOAD},
 ]
 OFF = """
