@@ -53,7 +53,8 @@ def test_boxes_stand_where_they_say(tmp_path):
 def test_points_on_and_off_the_object_look_different(tmp_path):
     """A disc has its colour in the middle and left of it; a cross has it on its diagonals."""
     answer = {**BOX, "positive_points": [[250, 400]], "negative_points": [[800, 400]]}
-    truth = {"boxes": [0, 0, 1, 1], "positive_points": [[990, 990]], "negative_points": [[990, 10]]}
+    corners = {"positive_points": [[990, 990]] * 3, "negative_points": [[990, 10]] * 3}
+    truth = {"boxes": [0, 0, 1, 1], **corners}
     done, picture = run(tmp_path, item("segmentation", answer, truth, media_type="image"))
     assert done.exit_code == 0, done.output
     step = 1000 / PANEL_PX

@@ -10,8 +10,16 @@ from rewards.sample import Sample
 from rewards.specs import ONETHINKER_RELEASED
 from service.commands.sketches import MOST_PANELS, SKETCHES, Marks, sketch
 
-PROMPTS = {"boxes": [1, 2, 3, 4], "positive_points": [[5, 6]], "negative_points": [[7, 8]]}
-GUIDED = Marks((1.0, 2.0, 3.0, 4.0), ((5.0, 6.0),), ((7.0, 8.0),))
+PROMPTS = {
+    "boxes": [1, 2, 3, 4],
+    "positive_points": [[5, 6], [5, 7], [5, 8]],
+    "negative_points": [[7, 8], [7, 9], [8, 9]],
+}
+GUIDED = Marks(
+    (1.0, 2.0, 3.0, 4.0),
+    ((5.0, 6.0), (5.0, 7.0), (5.0, 8.0)),
+    ((7.0, 8.0), (7.0, 9.0), (8.0, 9.0)),
+)
 TINY = {"size": [2, 2], "counts": [1, 3]}
 BOXES = {str(i): [i, i, i + 1, i + 1] for i in range(20)}
 
