@@ -65,7 +65,7 @@ def test_rewards_and_formats_are_counted_by_kind(service, times):
 def test_stages_are_timed(service):
     """Where the time of a request goes can be seen."""
     service.post("/reward", {"items": [an_item()]})
-    for stage in ("read", "parse", "queue", "media", "score", "write"):
+    for stage in ("read", "parse", "queue", "score", "write"):
         assert service.sample("reward_stage_duration_seconds_count", stage=stage) == 1
 
 
