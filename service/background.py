@@ -12,7 +12,7 @@ class Background(ABC):
 
     @abstractmethod
     async def _work(self) -> None:
-        """Go on until cancelled."""
+        """Go on until it is ended."""
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._work())
@@ -24,6 +24,10 @@ class Background(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self._end()
+
+    async def _end(self) -> None:
+        """Stop in the midst of it, unless a kind of work has something to finish."""
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task

@@ -2,12 +2,11 @@
 
 import asyncio
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import structlog
 
 from rewards.advantages.step import Estimate
+from service.background import Background
 from service.engine.update_line import UpdateLine
 from service.errors import BadSettings, StateUnavailable
 from service.state.records import BEFORE_FIRST, Head
@@ -17,7 +16,7 @@ PAGE = 100
 EVERYTHING = BEFORE_FIRST - 1
 
 
-class UpdateLog:
+class UpdateLog(Background):
     """Appends the updates of every run that this replica moves, those of other replicas included.
 
     Each time a run has moved the file is brought up to date from the store, so it has no gaps,
@@ -42,21 +41,12 @@ class UpdateLog:
     def removed(self, run: str) -> None:
         """A file that was written stays so."""
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._write_what_is_due())
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def _end(self) -> None:
         self._due.put_nowait(None)
         await self._task
         self._file.close()
 
-    async def _write_what_is_due(self) -> None:
+    async def _work(self) -> None:
         while (run := await self._due.get()) is not None:
             try:
                 await self._catch_up(run)

@@ -52,7 +52,7 @@ class MediaStore:
         self._max_bytes = max_bytes
         self._max_file_bytes = min(max_file_bytes, max_bytes)
         self._bytes = 0
-        self._unseen = 0
+        self._since_scan = 0
         self._changing = asyncio.Lock()
 
     @property
@@ -141,8 +141,8 @@ class MediaStore:
     def _keep(self, arrived: Arrived) -> None:
         if not self._missing([arrived.digest]):
             return
-        self._unseen += arrived.size
-        stale = self._unseen > (1 - KEPT_SHARE) * self._max_bytes
+        self._since_scan += arrived.size
+        stale = self._since_scan > (1 - KEPT_SHARE) * self._max_bytes
         if stale or self._bytes + arrived.size > self._max_bytes:
             self._evict(arrived.size)
         place = self.path(arrived.digest)
@@ -154,7 +154,7 @@ class MediaStore:
     def _evict(self, room: int) -> None:
         entries = sorted(self._entries(), key=lambda entry: entry.used)
         self._bytes = sum(entry.size for entry in entries)
-        self._unseen = 0
+        self._since_scan = 0
         if self._bytes + room <= self._max_bytes:
             return
         for entry in entries:

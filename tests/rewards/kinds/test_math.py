@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from math_verify import parse, verify
 
-from rewards.kinds.math import compare_simple, score_math
+from rewards.kinds.math import _formulas, compare_simple, score_math
 from rewards.specs import Spec
 from tests.formulas import formulas, numbers
 
@@ -57,6 +57,17 @@ def test_things_of_all_sorts_are_compared_as_math_verify_does():
         assert score_math(answer, truth, Spec()).value == expected, (answer, truth)
         quick = compare_simple(answer, truth)
         assert quick is None or quick.value == expected, (answer, truth)
+
+
+def test_a_shortcut_that_breaks_changes_no_verdict(monkeypatch):
+    """math-verify is asked instead."""
+
+    def settle(told, true):
+        raise TypeError(f"{told}, {true}")
+
+    monkeypatch.setattr(_formulas(), "settle", settle)
+    assert score_math("$x^2-1$", "$(x-1)(x+1)$", Spec()).value == 1.0
+    assert score_math("$x^2-2$", "$(x-1)(x+1)$", Spec()).value == 0.0
 
 
 @given(numbers, numbers)
